@@ -1,7 +1,8 @@
 """The declarations in `configs/services.yaml` and `configs/teams.yaml`, read and checked.
 
 Everything that differs per service or per team is said there once; scrape jobs, rules, routes, sampling and dashboards
-take it from the values returned here. All problems of a file are reported at once, each with field, value seen and remedy.
+take it from the values returned here. All problems of a file are reported at once, each with its field, the value seen
+and what to write instead.
 """
 
 import re
