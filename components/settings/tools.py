@@ -1,0 +1,158 @@
+"""Each tool's slice of the settings. Defaults suit a small environment; production's values are in Pulumi.prod.yaml."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.settings.base import Cidr, Days, Exposure, HttpUrl, Model, Quantity, Resources, Storage
+
+Replicas = Annotated[int, Field(ge=1, le=10)]
+
+
+def _resources(cpu: int, memory: int, cpu_limit: int, memory_limit: int) -> Resources:
+    return Resources(
+        cpu_millicores=cpu, memory_mib=memory, cpu_limit_millicores=cpu_limit, memory_limit_mib=memory_limit
+    )
+
+
+class Published(Model):
+    """Settings of a tool whose UI has no login of its own."""
+
+    exposure: Exposure = Exposure()
+
+    @model_validator(mode="after")
+    def _never_open_to_the_world(self) -> Self:
+        if self.exposure.open_to_everyone:
+            raise ValueError("exposure.source_ranges admits everyone, and this UI has no login; list your own ranges")
+        return self
+
+
+class AlertOverride(Model):
+    """A change to one alert, by its name."""
+
+    threshold: float | None = None
+    for_: str | None = Field(default=None, alias="for", pattern=r"^\d+[smhd]$")
+    severity: Literal["critical", "warning", "info"] | None = None
+    team: str | None = None
+    disabled: bool = False
+    reason: str | None = Field(default=None, description="why it is disabled; required then")
+
+    @model_validator(mode="after")
+    def _disabled_says_why(self) -> "AlertOverride":
+        if self.disabled and not self.reason:
+            raise ValueError("disabled is true but reason is not set; say why, for whoever asks at night")
+        return self
+
+
+class PrometheusSettings(Published):
+    replicas: Replicas = 1
+    retention_days: Days = 30
+    scrape_interval_seconds: Annotated[int, Field(ge=5, le=300)] = 15
+    storage: Storage = Storage(size_gib=10)
+    resources: Resources = _resources(200, 512, 1000, 1024)
+    alerts: dict[str, AlertOverride] = Field(default={}, description="changes to single alerts, by alert name")
+    runbook_base_url: HttpUrl = Field(description="where docs/runbooks is published; an alert links to <it>/<Alert>.md")
+
+
+class AlertmanagerSettings(Published):
+    replicas: Replicas = 1
+    storage: Storage = Storage(size_gib=1)
+    resources: Resources = _resources(20, 48, 200, 128)
+    slack_enabled: bool = True
+    pagerduty_enabled: bool = True
+    smtp_smarthost: str | None = Field(
+        default=None, description="host:port of the mail server; no e-mail where not set"
+    )
+    smtp_from: str | None = None
+    smtp_username: str | None = None
+    heartbeat_enabled: bool = Field(default=False, description="Watchdog goes to the heartbeat_url secret")
+    webhook_enabled: bool = Field(default=False, description="every alert also goes to the webhook_url secret")
+
+
+class LokiSettings(Published):
+    retention_days: Days = 30
+    replicas: Replicas = 1
+    storage: Storage = Storage(size_gib=5)
+    resources: Resources = _resources(200, 384, 1000, 1024)
+    results_cache_mib: Quantity = 512
+    ingestion_rate_mib: Quantity = Field(default=50, description="MiB/s of one tenant, all streams together")
+    per_stream_rate_mib: Quantity = 5
+    per_stream_burst_mib: Quantity = 10
+    max_entries_per_query: Quantity = 10000
+
+
+class LogsSettings(Model):
+    """The collector of logs on each node."""
+
+    collector: Literal["promtail", "alloy"] = "promtail"
+    resources: Resources = _resources(50, 96, 500, 256)
+    drop_debug: bool = False
+    lines_per_second: Quantity = Field(default=1000, description="of one service, on one node; what is over is dropped")
+    burst_lines: Quantity = 2000
+
+
+class JaegerSettings(Published):
+    layout: Literal["all-in-one", "split"] = "all-in-one"
+    collector_replicas: Replicas = 1
+    query_replicas: Replicas = 1
+    retention_hours: Annotated[int, Field(ge=24, le=2160)] = 72
+    resources: Resources = _resources(100, 192, 1000, 512)
+
+
+class SpanStoreSettings(Model):
+    """Elasticsearch/OpenSearch for spans: AWS's managed domain, one in this cluster, or one that exists."""
+
+    mode: Literal["managed", "in_cluster", "external"] = "managed"
+    url: HttpUrl | None = Field(default=None, description="of the external store")
+    instance_type: str = "t3.small.search"
+    instance_count: Annotated[int, Field(ge=1, le=20)] = 1
+    volume_gib: Quantity = 10
+    vpc_id: str | None = None
+    subnet_ids: tuple[str, ...] = ()
+    client_cidrs: tuple[Cidr, ...] = Field(default=(), description="who may connect to the domain inside the VPC")
+    storage: Storage = Storage(size_gib=10)
+    resources: Resources = _resources(200, 1024, 1000, 1536)
+    shards: Quantity = 1
+    replicas: Annotated[int, Field(ge=0, le=5)] = 0
+    username: str | None = Field(default=None, description="user of the store; its secret is span_store_password")
+
+    @model_validator(mode="after")
+    def _whole(self) -> "SpanStoreSettings":
+        if self.mode == "external" and self.url is None:
+            raise ValueError("mode is external but url is not set; write the store's URL")
+        return self
+
+
+class ObjectStoreSettings(Model):
+    """The S3 bucket for logs."""
+
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="globally unique bucket name")
+    endpoint: HttpUrl | None = Field(default=None, description="of an S3 API that is not AWS's; path-style then")
+    oidc_provider_arn: str | None = Field(default=None, description="the cluster's OIDC provider, for Loki's IAM role")
+
+
+class GrafanaSettings(Model):
+    storage: Storage = Storage(size_gib=2)
+    resources: Resources = _resources(100, 192, 500, 384)
+    exposure: Exposure = Exposure()
+
+
+class PostgresqlSettings(Model):
+    """The platform's PostgreSQL; the password is the secret postgresql_password."""
+
+    address: str = Field(pattern=r"^[^/@]+:\d+/[^?]+(\?.*)?$", description="host:port/database?options, no user in it")
+    user: str
+
+
+class RedisSettings(Model):
+    """The platform's Redis; the password, where it asks for one, is the secret redis_password."""
+
+    address: str = Field(pattern=r"^rediss?://[^@]+:\d+$", description="redis://host:port")
+    login: bool = False
+
+
+class ExportersSettings(Model):
+    """What watches the platform's stores; one that is not set is not watched."""
+
+    postgresql: PostgresqlSettings | None = None
+    redis: RedisSettings | None = None
