@@ -1,0 +1,240 @@
+"""The panels that dashboards are made of: one function per kind, each asking for what no panel may lack.
+
+A panel says in `about` what it shows and what is normal, has a unit, and leads on by `links` (the panel's menu) and
+`series_link` (a click on a series or cell). Only panel types that current Grafana has are here.
+"""
+
+from collections.abc import Sequence
+from typing import Required, TypedDict, TypeVar, Unpack
+
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    common,
+    dashboard,
+    heatmap,
+    logs,
+    nodegraph,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
+from grafana_foundation_sdk.models import common as commonmodel
+from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode, HeatmapColorScale
+
+from rendering.dashboards.links import Link
+from rendering.dashboards.queries import Query, ref
+
+FULL_WIDTH = 24
+HALF = 12
+THIRD = 8
+QUARTER = 6
+
+GREEN, YELLOW, ORANGE, RED, BLUE = "green", "yellow", "orange", "red", "blue"
+
+Thresholds = Sequence[tuple[float, str]]
+"""From this value upwards, this colour. Below the first: green, unless the first bound is minus infinity."""
+
+FROM_BOTTOM = float("-inf")
+
+
+class Common(TypedDict, total=False):
+    """What every panel takes."""
+
+    title: Required[str]
+    about: Required[str]
+    queries: Required[Sequence[Query]]
+    unit: Required[str]
+    links: Required[Sequence[Link]]
+    series_link: Link
+    thresholds: Thresholds
+    width: int
+    """In columns; a row has 24."""
+    height: int
+    minimum: float
+    maximum: float
+    decimals: int
+    when_empty: str
+    """Shown in place of "No data" where nothing is good news."""
+
+
+AnyPanel = TypeVar(
+    "AnyPanel",
+    timeseries.Panel,
+    stat.Panel,
+    bargauge.Panel,
+    table.Panel,
+    heatmap.Panel,
+    logs.Panel,
+    nodegraph.Panel,
+    statetimeline.Panel,
+)
+Panel = (
+    timeseries.Panel
+    | stat.Panel
+    | bargauge.Panel
+    | table.Panel
+    | heatmap.Panel
+    | logs.Panel
+    | nodegraph.Panel
+    | statetimeline.Panel
+)
+
+
+def graph(*, stacked: bool = False, **common_args: Unpack[Common]) -> timeseries.Panel:
+    """Lines over time; `stacked` where the sum means something."""
+    panel = _filled(timeseries.Panel(), common_args, width=HALF, height=8)
+    panel = panel.legend(
+        common.VizLegendOptions()
+        .display_mode(commonmodel.LegendDisplayMode.TABLE)
+        .placement(commonmodel.LegendPlacement.BOTTOM)
+        .show_legend(True)
+        .calcs(["lastNotNull", "max"])
+    )
+    mode = commonmodel.TooltipDisplayMode.MULTI
+    panel = panel.tooltip(common.VizTooltipOptions().mode(mode).sort(commonmodel.SortOrder.DESCENDING))
+    panel = panel.line_width(1).fill_opacity(30 if stacked else 8).show_points(commonmodel.VisibilityMode.NEVER)
+    if "minimum" not in common_args:
+        panel = panel.axis_soft_min(0)
+    if stacked:
+        panel = panel.stacking(common.StackingConfig().mode(commonmodel.StackingMode.NORMAL))
+    if common_args.get("thresholds"):
+        style = common.GraphThresholdsStyleConfig().mode(commonmodel.GraphThresholdsStyleMode.DASHED)
+        panel = panel.thresholds_style(style)
+    return panel
+
+
+def number(*, sparkline: bool = True, **common_args: Unpack[Common]) -> stat.Panel:
+    """One big value per series, coloured by its thresholds."""
+    panel = _filled(stat.Panel(), common_args, width=4, height=4)
+    panel = panel.graph_mode(commonmodel.BigValueGraphMode.AREA if sparkline else commonmodel.BigValueGraphMode.NONE)
+    panel = panel.color_mode(commonmodel.BigValueColorMode.VALUE)
+    return panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+
+
+def tiles(*, mappings: Sequence[tuple[float, str, str]] = (), **common_args: Unpack[Common]) -> stat.Panel:
+    """A coloured tile per series, named after it; `mappings` turn values into (text, colour)."""
+    panel = _filled(stat.Panel(), common_args, width=FULL_WIDTH, height=4)
+    panel = panel.graph_mode(commonmodel.BigValueGraphMode.NONE).color_mode(commonmodel.BigValueColorMode.BACKGROUND)
+    panel = panel.text_mode(commonmodel.BigValueTextMode.VALUE_AND_NAME)
+    panel = panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+    return panel.mappings([_mapping(mappings)]) if mappings else panel
+
+
+def bars(**common_args: Unpack[Common]) -> bargauge.Panel:
+    """A horizontal bar per series: for ranking, and for shares of a limit."""
+    panel = _filled(bargauge.Panel(), common_args, width=HALF, height=8)
+    panel = panel.display_mode(commonmodel.BarGaugeDisplayMode.GRADIENT)
+    panel = panel.orientation(commonmodel.VizOrientation.HORIZONTAL)
+    return panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+
+
+def listing(
+    *,
+    columns: Sequence[str] = (),
+    renamed: dict[str, str] | None = None,
+    sort_by: str = "",
+    units: dict[str, str] | None = None,
+    **common_args: Unpack[Common],
+) -> table.Panel:
+    """A table of instant values, one row per set of labels, several queries joined into columns.
+
+    columns: the fields to keep, in this order; none keeps all.
+    renamed: headings by field. A query's value is the field `Value #A` when there are several, else `Value`.
+    sort_by: heading of the column that is sorted by, largest first.
+    units: unit by heading, where a column's differs from the panel's.
+    """
+    panel = _filled(table.Panel(), common_args, width=FULL_WIDTH, height=8)
+    if len(common_args["queries"]) > 1:
+        panel = panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
+    headings = renamed or {}
+    organize: dict[str, object] = {
+        "excludeByName": {"Time": True, "__name__": True},
+        "renameByName": headings,
+        "indexByName": {name: position for position, name in enumerate(columns)},
+    }
+    if columns:
+        keep = {"include": {"names": list(columns)}}
+        panel = panel.with_transformation(model.DataTransformerConfig(id_val="filterFieldsByName", options=keep))
+    panel = panel.with_transformation(model.DataTransformerConfig(id_val="organize", options=organize))
+    for heading, unit in (units or {}).items():
+        panel = panel.override_by_name(heading, [model.DynamicConfigValue(id_val="unit", value=unit)])
+    if sort_by:
+        panel = panel.sort_by([common.TableSortByFieldState().display_name(sort_by).desc(True)])
+    return panel
+
+
+def found(**common_args: Unpack[Common]) -> table.Panel:
+    """A table as the datasource returns it: for searches of traces."""
+    return _filled(table.Panel(), common_args, width=FULL_WIDTH, height=10)
+
+
+def latency_heatmap(**common_args: Unpack[Common]) -> heatmap.Panel:
+    """Buckets of a histogram over time; single traces as dots where the query asks for exemplars."""
+    panel = _filled(heatmap.Panel(), common_args, width=FULL_WIDTH, height=9)
+    colors = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges")
+    colors = colors.scale(HeatmapColorScale.EXPONENTIAL).exponent(0.5).steps(64).reverse(False).fill("dark-orange")
+    axis = heatmap.YAxisConfig().unit(common_args["unit"]).axis_placement(commonmodel.AxisPlacement.LEFT)
+    panel = panel.calculate(False).color(colors).y_axis(axis).show_legend().cell_gap(1)
+    return panel.exemplars_color("rgba(0,160,255,0.8)")
+
+
+def lines(**common_args: Unpack[Common]) -> logs.Panel:
+    """Log lines, newest first; a line unfolds into its fields and its link to the trace."""
+    panel = _filled(logs.Panel(), common_args, width=FULL_WIDTH, height=10)
+    panel = panel.show_time(True).wrap_log_message(True).enable_log_details(True)
+    return panel.sort_order(commonmodel.LogsSortOrder.DESCENDING)
+
+
+def node_graph(**common_args: Unpack[Common]) -> nodegraph.Panel:
+    """Services as nodes, calls as edges."""
+    return _filled(nodegraph.Panel(), common_args, width=FULL_WIDTH, height=14)
+
+
+def timeline(*, mappings: Sequence[tuple[float, str, str]], **common_args: Unpack[Common]) -> statetimeline.Panel:
+    """States over time, a band per series; `mappings` turn values into (text, colour)."""
+    panel = _filled(statetimeline.Panel(), common_args, width=FULL_WIDTH, height=8)
+    return panel.merge_values(True).show_value(commonmodel.VisibilityMode.NEVER).mappings([_mapping(mappings)])
+
+
+def _filled(panel: AnyPanel, args: Common, *, width: int, height: int) -> AnyPanel:
+    """What all kinds have in common, written once."""
+    panel = panel.title(args["title"]).description(args["about"]).unit(args["unit"])
+    panel = panel.datasource(ref(args["queries"][0].datasource))
+    panel = panel.span(args.get("width", width)).height(args.get("height", height))
+    for position, query in enumerate(args["queries"]):
+        panel = panel.with_target(query.build(chr(ord("A") + position)))
+    panel = panel.links([_link(link) for link in args["links"]])
+    if "series_link" in args:
+        panel = panel.data_links([_link(args["series_link"])])
+    steps = _steps(args.get("thresholds", ()))
+    panel = panel.thresholds(dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps))
+    if "minimum" in args:
+        panel = panel.min(args["minimum"])
+    if "maximum" in args:
+        panel = panel.max(args["maximum"])
+    if "decimals" in args:
+        panel = panel.decimals(args["decimals"])
+    if "when_empty" in args:
+        panel = panel.no_value(args["when_empty"])
+    return panel
+
+
+def _link(link: Link) -> dashboard.DashboardLink:
+    return dashboard.DashboardLink(link.title).url(link.url).type(model.DashboardLinkType.LINK)
+
+
+def _steps(thresholds: Thresholds) -> list[model.Threshold]:
+    steps = [model.Threshold(value=None if bound == FROM_BOTTOM else bound, color=color) for bound, color in thresholds]
+    if not steps or steps[0].value is not None:
+        steps.insert(0, model.Threshold(value=None, color=GREEN))
+    return steps
+
+
+def _mapping(mappings: Sequence[tuple[float, str, str]]) -> model.ValueMap:
+    results = {
+        f"{value:g}": model.ValueMappingResult(text=text, color=color, index=index)
+        for index, (value, text, color) in enumerate(mappings)
+    }
+    return model.ValueMap(options=results)
