@@ -1,0 +1,48 @@
+"""Native configuration files as parsed documents: deploy-time values laid over them, and the text they become again."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Document = dict[str, Any]
+
+
+def load(path: Path) -> Document:
+    """The mapping that the YAML (or JSON) file at `path` holds.
+
+    Raises ValueError, naming the file, when it does not parse or is not a mapping.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} holds a {type(document).__name__}; a mapping is needed")
+    return document
+
+
+def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Document:
+    """A new document: `base` with `changes` laid over it.
+
+    Mappings are merged key by key; everything else, lists included, is replaced. Neither argument is changed.
+    """
+    merged = dict(base)
+    for key, value in changes.items():
+        present = merged.get(key)
+        both_mappings = isinstance(present, Mapping) and isinstance(value, Mapping)
+        merged[key] = overlay(present, value) if both_mappings else value  # type: ignore[arg-type]
+    return merged
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Writes shared parts out in full: an anchor in a tool's file is one more thing to look up for a reader."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (the base class names it)
+        return True
+
+
+def dump(document: Mapping[str, Any]) -> str:
+    """`document` as YAML, in its own order, the same text for the same document."""
+    return yaml.dump(dict(document), Dumper=_PlainDumper, sort_keys=False, width=120, allow_unicode=True)

@@ -1,0 +1,152 @@
+"""Loki's configuration for one stack: `configs/loki/loki.yaml` with the stack's values laid over it.
+
+Limits are computed from what the stack declares, so that a tenth service, a longer retention or a bigger cluster needs
+no second edit here. No secret passes through this module: credentials reach Loki as the pod's role or as environment.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rendering import documents
+from rendering.promtail import STREAM_LABELS
+
+# Loki keeps whole days of index; its retention has this as its smallest step.
+SHORTEST_RETENTION_DAYS = 1
+# Pods that a kubelet runs at most, by its default.
+PODS_PER_NODE = 110
+# A stream stays in the ingester for up to two hours after its last line. Within that time every pod may have been
+# replaced once by a rollout.
+GENERATIONS_IN_MEMORY = 2
+# Journal units that have a service of their own, and files under /var/log.
+STREAMS_OF_A_NODE = 40
+# A share of the tenant's write rate for everything that is not a declared service: the stack itself, the cluster's own
+# pods, the nodes.
+SHARES_BESIDE_SERVICES = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class LokiValues:
+    """What differs per stack."""
+
+    bucket: str
+    region: str
+    cluster: str
+    environment: str
+    service_count: int
+    # S3 API to use in place of AWS's own, as a URL (the sandbox's, MinIO); None for AWS.
+    s3_endpoint: str | None = None
+    s3_path_style: bool = False
+    retention_days: int = 30
+    # Before a chunk that is past retention is really deleted.
+    delete_delay_hours: float = 2
+    compaction_interval_minutes: int = 10
+    auth_enabled: bool = False
+    # Per stream and second, and what a stream may send at once. 1 MB is 2**20 bytes, as Loki counts.
+    stream_rate_mb: int = 5
+    stream_burst_mb: int = 15
+    max_entries_per_query: int = 10_000
+    results_cache_mb: int = 512
+    # Largest number of nodes the cluster grows to; bounds the number of streams.
+    max_nodes: int = 5
+    alertmanager_url: str = "http://alertmanager.monitoring:9093"
+    # Where recording rules are written; None switches that off.
+    prometheus_write_url: str | None = "http://prometheus.monitoring:9090/api/v1/write"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError with field, value and what to write instead."""
+        if not self.bucket:
+            raise ValueError("loki.bucket is empty; set the name of the S3 bucket that holds the logs")
+        if self.retention_days < SHORTEST_RETENTION_DAYS:
+            raise ValueError(
+                f"loki.retention_days is {self.retention_days}; set {SHORTEST_RETENTION_DAYS} or more "
+                "(days before Loki deletes a line)"
+            )
+        if self.service_count < 1:
+            raise ValueError(f"loki.service_count is {self.service_count}; declare a service in configs/services.yaml")
+        if self.stream_burst_mb < self.stream_rate_mb:
+            raise ValueError(
+                f"loki.stream_burst_mb is {self.stream_burst_mb}; set {self.stream_rate_mb} or more (the rate itself)"
+            )
+
+
+def stream_budget(values: LokiValues) -> int:
+    """Streams that a healthy cluster of this size has in memory at most, rounded up to hundreds.
+
+    Every container of every pod is one stream (see STREAM_LABELS); two containers to a pod is generous. More than this
+    is a label that should not be one, and Loki refuses it.
+    """
+    of_pods = values.max_nodes * PODS_PER_NODE * 2 * GENERATIONS_IN_MEMORY
+    of_nodes = values.max_nodes * STREAMS_OF_A_NODE
+    return math.ceil((of_pods + of_nodes) / 100) * 100
+
+
+def tenant_rate_mb(values: LokiValues) -> int:
+    """MB a second that Loki takes in all: every declared service at its full stream rate, and a share for the rest.
+
+    Smaller, and one shouting service would have the agents' batches refused, lines of other services included.
+    """
+    return values.stream_rate_mb * (values.service_count + SHARES_BESIDE_SERVICES)
+
+
+def tenant_burst_mb(values: LokiValues) -> int:
+    """MB that Loki takes at once in all: the bursts of all streams together."""
+    return values.stream_burst_mb * (values.service_count + SHARES_BESIDE_SERVICES)
+
+
+def _storage(values: LokiValues) -> documents.Document:
+    s3: documents.Document = {
+        "region": values.region,
+        "bucketnames": values.bucket,
+        "s3forcepathstyle": values.s3_path_style,
+    }
+    if values.s3_endpoint is not None:
+        s3["endpoint"] = values.s3_endpoint
+        s3["insecure"] = values.s3_endpoint.startswith("http://")
+    return s3
+
+
+def _limits(values: LokiValues) -> documents.Document:
+    retention_hours = values.retention_days * 24
+    return {
+        "ingestion_rate_mb": tenant_rate_mb(values),
+        "ingestion_burst_size_mb": tenant_burst_mb(values),
+        "per_stream_rate_limit": f"{values.stream_rate_mb}MB",
+        "per_stream_rate_limit_burst": f"{values.stream_burst_mb}MB",
+        "max_global_streams_per_user": stream_budget(values),
+        # The agents' labels, service_name that Loki adds, and filename on the streams of node files.
+        "max_label_names_per_series": len(STREAM_LABELS) + 2,
+        "max_entries_limit_per_query": values.max_entries_per_query,
+        "retention_period": f"{retention_hours}h",
+        "max_query_lookback": f"{retention_hours}h",
+        "max_query_length": f"{retention_hours + 1}h",
+        # A line older than that would be deleted at once.
+        "reject_old_samples_max_age": f"{min(168, retention_hours)}h",
+    }
+
+
+def _ruler(values: LokiValues) -> documents.Document:
+    write_url = values.prometheus_write_url
+    remote_write = {"enabled": True, "clients": {"prometheus": {"url": write_url}}} if write_url else {"enabled": False}
+    return {
+        "alertmanager_url": values.alertmanager_url,
+        "external_labels": {"cluster": values.cluster, "environment": values.environment},
+        "remote_write": remote_write,
+    }
+
+
+def render_loki(base: Mapping[str, Any], values: LokiValues) -> str:
+    """The text of Loki's configuration file: `base` (the parsed `configs/loki/loki.yaml`) for this stack."""
+    changes = {
+        "auth_enabled": values.auth_enabled,
+        "common": {"storage": {"s3": _storage(values)}},
+        "compactor": {
+            "compaction_interval": f"{values.compaction_interval_minutes}m",
+            "retention_delete_delay": f"{round(values.delete_delay_hours * 3600)}s",
+        },
+        "limits_config": _limits(values),
+        "query_range": {"results_cache": {"cache": {"embedded_cache": {"max_size_mb": values.results_cache_mb}}}},
+        "ruler": _ruler(values),
+    }
+    return documents.dump(documents.overlay(base, changes))

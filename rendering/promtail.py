@@ -1,0 +1,127 @@
+"""Promtail's configuration for one stack: `configs/promtail/promtail.yaml` with the stack's values laid over it."""
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rendering import documents
+from rendering.declarations import Service
+
+# Everything that may distinguish two streams. What is not here (trace_id, level, ...) is structured metadata: as a
+# label it would make a stream of every request.
+STREAM_LABELS = ("cluster", "environment", "node", "job", "namespace", "service", "team", "pod", "container")
+
+DROP_DEBUG = "drop_debug"
+MASK_EMAILS = "mask_emails"
+PODS_JOB = "kubernetes-pods"
+JOURNAL_JOB = "systemd-journal"
+FILES_JOB = "node-files"
+
+Stage = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromtailValues:
+    """What differs per stack."""
+
+    cluster: str
+    environment: str
+    services: tuple[Service, ...]
+    loki_url: str = "http://loki.monitoring:3100"
+    # Of each service on each node; what is over it is dropped and counted.
+    lines_per_second: int = 1000
+    burst_lines: int = 2000
+    # Keep debug and trace lines out of Loki (production).
+    drop_debug: bool = True
+    mask_emails: bool = False
+    # Loki's tenant; None when Loki runs without tenants.
+    tenant_id: str | None = None
+    # Where the node keeps its journal, and files to read beside those of /var/log (absolute paths, globs allowed).
+    journal_path: str = "/var/log/journal"
+    extra_node_files: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError with field, value and what to write instead."""
+        if self.lines_per_second < 1:
+            raise ValueError(f"logs.lines_per_second is {self.lines_per_second}; set 1 or more (the task's is 1000)")
+        if self.burst_lines < self.lines_per_second:
+            raise ValueError(
+                f"logs.burst_lines is {self.burst_lines}; set {self.lines_per_second} or more (the rate itself)"
+            )
+        for path in self.extra_node_files:
+            if not path.startswith("/"):
+                raise ValueError(f"logs.extra_node_files holds {path!r}; write an absolute path")
+
+
+def team_relabelings(services: Iterable[Service]) -> list[dict[str, Any]]:
+    """Relabel rules that give every declared service's pods the label `team`, one rule to a team."""
+    targets: dict[str, list[str]] = {}
+    for service in services:
+        targets.setdefault(service.team, []).append(f"{service.namespace}/{service.name}")
+    return [
+        {
+            "source_labels": ["namespace", "service"],
+            "separator": "/",
+            "regex": "|".join(sorted(names)),
+            "target_label": "team",
+            "replacement": team,
+        }
+        for team, names in sorted(targets.items())
+    ]
+
+
+def _stages(stages: Iterable[Stage], values: PromtailValues) -> list[Stage]:
+    """The pipeline with what the stack does not want left out and the stack's rates in its limit stages."""
+    unwanted = set()
+    if not values.drop_debug:
+        unwanted.add(DROP_DEBUG)
+    if not values.mask_emails:
+        unwanted.add(MASK_EMAILS)
+
+    kept = []
+    for stage in stages:
+        if stage.get("match", {}).get("pipeline_name") in unwanted:
+            continue
+        if "limit" in stage:
+            rates = {"rate": values.lines_per_second, "burst": values.burst_lines}
+            kept.append({"limit": {**stage["limit"], **rates}})
+        else:
+            kept.append(stage)
+    return kept
+
+
+def _scrape_config(config: Mapping[str, Any], values: PromtailValues) -> documents.Document:
+    rendered = copy.deepcopy(dict(config))
+    rendered["pipeline_stages"] = _stages(rendered["pipeline_stages"], values)
+    if rendered["job_name"] == PODS_JOB:
+        rendered["relabel_configs"] += team_relabelings(values.services)
+    if rendered["job_name"] == JOURNAL_JOB:
+        rendered["journal"]["path"] = values.journal_path
+    if rendered["job_name"] == FILES_JOB:
+        labels = rendered["static_configs"][0]["labels"]
+        rendered["static_configs"] += [
+            {"targets": ["localhost"], "labels": {**labels, "__path__": path}} for path in values.extra_node_files
+        ]
+    return rendered
+
+
+def _client(client: Mapping[str, Any], values: PromtailValues) -> documents.Document:
+    changes: documents.Document = {
+        "url": f"{values.loki_url}/loki/api/v1/push",
+        "external_labels": {"cluster": values.cluster, "environment": values.environment},
+    }
+    if values.tenant_id is not None:
+        changes["tenant_id"] = values.tenant_id
+    return documents.overlay(client, changes)
+
+
+def render_promtail(base: Mapping[str, Any], values: PromtailValues) -> str:
+    """The text of Promtail's configuration: `base` (the parsed `configs/promtail/promtail.yaml`) for this stack."""
+    return documents.dump(
+        {
+            **base,
+            "clients": [_client(client, values) for client in base["clients"]],
+            "scrape_configs": [_scrape_config(config, values) for config in base["scrape_configs"]],
+        }
+    )
