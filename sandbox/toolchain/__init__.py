@@ -1,0 +1,29 @@
+"""The programs the sandbox runs, built once from pinned Go modules into a cache outside the clone.
+
+ensure(names) builds what is missing, binary(name) is one executable's path, bin_dir() holds all that are there.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sandbox.toolchain import builder, cache
+from sandbox.toolchain.table import program_names
+
+__all__ = ["bin_dir", "binary", "ensure", "program_names"]
+
+
+def ensure(names: Iterable[str]) -> dict[str, Path]:
+    """Executables by name, built where they are missing (an hour for all of them). Raises SandboxError."""
+    found = builder.ensure(names)
+    cache.link(found)
+    return found
+
+
+def binary(name: str) -> Path:
+    """One program's executable, built when it is missing."""
+    return ensure([name])[name]
+
+
+def bin_dir() -> Path:
+    """A folder for PATH: every program that ensure() has returned so far, under its plain name."""
+    return cache.bin_dir()

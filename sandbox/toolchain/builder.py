@@ -1,0 +1,129 @@
+"""Builds what is missing, one program at a time; an interrupted run goes on at the program it was at."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+from sandbox.toolchain import cache, debian, golang
+from sandbox.toolchain.progress import Progress
+from sandbox.toolchain.table import Group, group_of, program_names
+
+
+def ensure(names: Iterable[str]) -> dict[str, Path]:
+    """The executables of these programs, built if they are missing.
+
+    Raises SandboxError when a program is unknown, Go is missing or too old, the disk is too small or a build fails.
+    """
+    wanted = _in_build_order(names)
+    missing = [name for name in wanted if find(name) is None]
+    if missing:
+        with cache.using_build_caches():
+            _build_all(missing)
+        cache.drop_build_caches()
+    return {name: _found(name) for name in wanted}
+
+
+def find(program: str) -> Path | None:
+    """The executable if it is there: from the cache, else from PATH when it says it is the pinned release."""
+    cached = cache.program_dir(program) / program
+    if cached.exists():
+        return cached
+    return _on_path(program)
+
+
+def _in_build_order(names: Iterable[str]) -> list[str]:
+    wanted, known = set(names), program_names()
+    if unknown := sorted(wanted - set(known)):
+        raise SandboxError(f"unknown program {', '.join(unknown)}; the toolchain builds: {', '.join(known)}")
+    return [name for name in known if name in wanted]
+
+
+def _found(program: str) -> Path:
+    path = find(program)
+    if path is None:
+        raise SandboxError(f"{program} was built but is not in {cache.program_dir(program)}; run this again")
+    return path
+
+
+def _on_path(program: str) -> Path | None:
+    group = group_of(program)
+    command = group.programs[program].version_command
+    found = shutil.which(program)
+    if not command or not found or Path(found).parent == cache.bin_dir():
+        return None
+    try:
+        said = subprocess.run([found, *command], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    words = (said.stdout + said.stderr).replace("\n", " ").split()
+    return Path(found) if {group.release, f"v{group.release}"} & set(words) else None
+
+
+def _build_all(missing: list[str]) -> None:
+    tools = {tool for name in missing for tool in group_of(name).tools}
+    missing = _in_build_order({*missing, *(tool for tool in tools if find(tool) is None)})
+    seconds = [group_of(name).programs[name].seconds for name in missing]
+    cache.check_disk(sum(seconds), sum(group_of(name).programs[name].seconds for name in program_names()))
+    with Progress(missing, seconds) as progress:
+        for name in missing:
+            with cache.building(f"{name}: another run of the toolchain is building; waiting for it"):
+                if find(name) is None:
+                    progress.start(name)
+                    _build(group_of(name), name, progress)
+            progress.done(name)
+
+
+def _build(group: Group, program: str, progress: Progress) -> None:
+    golang.require_go(group.gomod_dir)
+    debian.ensure(group.debian)
+    tools = {tool: _found(tool) for tool in group.tools}
+    with tempfile.TemporaryDirectory(dir=golang.build_dir(), prefix=f"{program}-") as temporary:
+        made = Path(temporary) / "made"
+        made.mkdir()
+        with golang.source(group, tools) as folder:
+            argv = ["go", "build", "-o", str(made / program), "-ldflags", group.linker_flags()]
+            if group.tags:
+                argv += ["-tags", ",".join(group.tags)]
+            argv.append(group.import_path(program))
+            cgo = {"CGO_ENABLED": "0" if group.cgo == "none" else "1"}
+            _run(argv, folder, cgo, program, progress)
+        for extra in group.programs[program].files:
+            _copy(golang.module_dir(group) / extra, made)
+        cache.put(program, made)
+
+
+def _run(argv: list[str], folder: Path, environment: dict[str, str], program: str, progress: Progress) -> None:
+    """Runs a build with its words in a log file, ticking the display. SandboxError with the log's end if it fails."""
+    log = golang.build_dir() / f"{program}.log"
+    with log.open("w") as handle:
+        process = subprocess.Popen(
+            argv, cwd=folder, env=os.environ | golang.environment() | environment, stdout=handle, stderr=handle
+        )
+        try:
+            while process.poll() is None:
+                progress.tick()
+                time.sleep(0.2)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    if process.returncode:
+        text = log.read_text()
+        if "no space left on device" in text:
+            raise SandboxError(f"the disk of {golang.build_dir()} is full; free about 20 GiB and run this again")
+        raise SandboxError(f"building {program} failed (log: {log}):\n{text.strip()[-2000:]}")
+
+
+def _copy(source: Path, target_dir: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target_dir / source.name, copy_function=shutil.copy)
+    else:
+        shutil.copy(source, target_dir)
+    for path in (target_dir / source.name, *(target_dir / source.name).rglob("*")):
+        # Go's module cache is read-only and holds no executable bits.
+        path.chmod(0o755 if path.is_dir() or path.read_bytes()[:2] == b"#!" else 0o644)

@@ -1,0 +1,50 @@
+"""Debian packages by name, installed only where they are missing."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+
+from sandbox.errors import SandboxError
+
+_UPDATED = False
+
+
+def ensure(packages: Iterable[str]) -> None:
+    """Installs the packages that are missing. SandboxError without Debian's tools, without root, or when apt fails."""
+    missing = [package for package in packages if not installed(package)]
+    if not missing:
+        return
+    names = " ".join(missing)
+    if not shutil.which("apt-get"):
+        raise SandboxError(f"this needs Debian's packages {names}; install their like with your system's own tool")
+    if os.geteuid() != 0:
+        raise SandboxError(f"this needs root to install packages; run once: sudo apt-get install -y {names}")
+    _update_once()
+    _apt("install", "-y", "--no-install-recommends", *missing)
+
+
+def installed(package: str) -> bool:
+    """True when dpkg has the package, set up."""
+    if not shutil.which("dpkg-query"):
+        return False
+    done = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${db:Status-Status}", package], capture_output=True, text=True, check=False
+    )
+    return done.stdout == "installed"
+
+
+def _update_once() -> None:
+    global _UPDATED  # noqa: PLW0603 - the package lists are fetched once a run
+    if not _UPDATED:
+        _apt("update")
+        _UPDATED = True
+
+
+def _apt(*arguments: str) -> None:
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    # Another apt on the machine (unattended upgrades) is waited for, not fought.
+    argv = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *arguments]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SandboxError(f"{' '.join(argv)} failed: {done.stderr.strip()[-1500:]}")

@@ -1,0 +1,8 @@
+module observability-stack/sandbox/toolchain/coredns
+
+go 1.24.0
+
+
+require (
+	github.com/coredns/coredns v1.12.4
+)
