@@ -1,0 +1,157 @@
+"""kubeadm makes the cluster; the kubelet and kube-proxy are started by hand, since there may be no init system."""
+
+import shlex
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+
+from sandbox import processes
+from sandbox.errors import SandboxError
+from sandbox.node import layout
+from sandbox.node.commands import attempt, environment, kubectl, program, run
+from sandbox.paths import state_dir
+from sandbox.toolchain.table import groups
+
+KUBELET = "kubelet"
+KUBE_PROXY = "kube-proxy"
+PROGRAMS = ("kubeadm", "kubelet", "kube-proxy", "kubectl")
+INIT_SECONDS = 300
+READY_SECONDS = 120
+
+
+def kubeadm_config() -> Path:
+    """Writes and returns the file that `kubeadm init` reads, with the versions that the toolchain builds."""
+    patches = layout.config_file("patches")
+    text = layout.render(
+        "kubeadm.yaml",
+        kubernetes_version=groups()["kubernetes"].version,
+        coredns_tag=groups()["coredns"].version,
+        etcd_tag=f"{groups()['etcd'].release}-0",
+        patches_dir=patches,
+    )
+    file = layout.node_dir() / "kubeadm.yaml"
+    file.write_text(text)
+    return file
+
+
+def images() -> list[str]:
+    """The images of the control plane, as kubeadm names them, without kube-proxy's (a process of the host here)."""
+    listed = run(program("kubeadm"), "config", "images", "list", "--config", kubeadm_config())
+    return [ref for ref in listed.split() if "/kube-proxy:" not in ref]
+
+
+def initialised() -> bool:
+    """True when `create` has gone through to its end."""
+    return (layout.node_dir() / "initialised").exists()
+
+
+def create() -> None:
+    """A new cluster with certificates of its own. Raises SandboxError with kubeadm's own words when it fails."""
+    layout.KUBERNETES_DIR.mkdir(parents=True, exist_ok=True)
+    layout.MARKER.write_text(str(state_dir()))
+    log_file = layout.node_dir() / "kubeadm.log"
+    argv = [program("kubeadm"), "init", "--config", kubeadm_config(), "--skip-phases=addon/kube-proxy"]
+    with log_file.open("wb") as log:
+        init = subprocess.Popen(
+            [str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment()
+        )
+        try:
+            _attend(init, log_file)
+        finally:
+            if init.poll() is None:
+                init.kill()
+                init.wait()
+    config = layout.node_dir() / "kubeconfig"
+    config.touch(mode=0o600)
+    config.write_bytes(layout.ADMIN_CONF.read_bytes())
+    _kube_proxy_identity()
+    start_kube_proxy()
+    kubectl(config, "apply", "-f", "-", text=layout.render("storage-class.yaml"))
+    (layout.node_dir() / "initialised").touch()
+
+
+def start_kubelet() -> None:
+    """Starts the kubelet as kubeadm's unit for systemd would."""
+    flags = (layout.KUBELET_DIR / "kubeadm-flags.env").read_text().partition("=")[2].strip().strip('"')
+    argv = [
+        str(program("kubelet")),
+        f"--bootstrap-kubeconfig={layout.KUBERNETES_DIR / 'bootstrap-kubelet.conf'}",
+        f"--kubeconfig={layout.KUBERNETES_DIR / 'kubelet.conf'}",
+        f"--config={layout.KUBELET_DIR / 'config.yaml'}",
+        *shlex.split(flags),
+    ]
+    processes.start(KUBELET, argv, env=_environment())
+
+
+def start_kube_proxy() -> None:
+    """Starts kube-proxy with its own identity."""
+    config = layout.node_dir() / "kube-proxy.yaml"
+    config.write_text(layout.render("kube-proxy.yaml"))
+    processes.start(KUBE_PROXY, [str(program("kube-proxy")), f"--config={config}"], env=_environment())
+
+
+def wait_ready(timeout_seconds: float) -> bool:
+    """Waits until the node is Ready and names resolve; False when the time is over or a process has ended."""
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        if not all(processes.alive(name) for name in ("containerd", KUBELET, KUBE_PROXY)):
+            return False
+        if ready():
+            return True
+        time.sleep(1)
+    return False
+
+
+def ready() -> bool:
+    """True when the API server answers, the node is Ready and CoreDNS serves."""
+    if not api_healthy():
+        return False
+    config = layout.node_dir() / "kubeconfig"
+    ask: list[str | Path] = [program("kubectl"), "--kubeconfig", config, "--request-timeout=5s", "get"]
+    state = attempt(*ask, "node", layout.NODE_NAME, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}")
+    dns = attempt(*ask, "-n", "kube-system", "deployment", "coredns", "-o", "jsonpath={.status.readyReplicas}")
+    return state == "True" and dns not in (None, "", "0")
+
+
+def api_healthy() -> bool:
+    """True when the API server says that it is ready (anybody may ask that, by kubeadm's default)."""
+    try:
+        context = ssl.create_default_context(cafile=layout.KUBERNETES_DIR / "pki" / "ca.crt")
+        answer = httpx.get(f"https://{layout.NODE_IP}:6443/readyz", verify=context, timeout=5, trust_env=False)
+    except (httpx.HTTPError, OSError):
+        return False
+    return answer.status_code == 200
+
+
+def _attend(init: "subprocess.Popen[bytes]", log_file: Path) -> None:
+    """Starts the kubelet as soon as kubeadm, which waits for it, has written its configuration."""
+    deadline = time.monotonic() + INIT_SECONDS
+    needed = [layout.KUBELET_DIR / "config.yaml", layout.KUBELET_DIR / "kubeadm-flags.env"]
+    while init.poll() is None and time.monotonic() < deadline:
+        if all(file.exists() for file in needed) and not processes.alive(KUBELET):
+            start_kubelet()
+        time.sleep(0.2)
+    if init.poll() != 0:
+        reason = " / ".join(log_file.read_text(errors="replace").strip().splitlines()[-5:])
+        raise SandboxError(f"kubeadm init failed (see {log_file} and {processes.log_path(KUBELET)}): {reason}")
+
+
+def _kube_proxy_identity() -> None:
+    """A certificate for the user that Kubernetes' own role for kube-proxy is bound to."""
+    config = run(
+        program("kubeadm"),
+        *("kubeconfig", "user", "--client-name", "system:kube-proxy", "--config", kubeadm_config()),
+        env=_environment(),
+    )
+    file = layout.node_dir() / "kube-proxy.kubeconfig"
+    file.touch(mode=0o600)
+    file.write_text(config)
+
+
+def _environment() -> dict[str, str]:
+    """The tools' environment without a proxy: everything they talk to is on this machine."""
+    hosts = f"{layout.NODE_IP},{layout.SERVICE_CIDR},{layout.POD_CIDR},127.0.0.1,localhost"
+    return environment({"NO_PROXY": hosts, "no_proxy": hosts})

@@ -1,0 +1,70 @@
+"""The node's own bridge, and what pods and kube-proxy leave in the kernel's tables."""
+
+import ipaddress
+import json
+import re
+from pathlib import Path
+
+from sandbox.node import layout
+from sandbox.node.commands import attempt, run
+
+_FILTERS = (("iptables-save", "iptables-restore"), ("ip6tables-save", "ip6tables-restore"))
+# kube-proxy, the kubelet and the CNI plugins name all their chains like this; nobody else's rules point there.
+_OURS = re.compile(r"(^:|-A |-j |-g )(KUBE-|CNI-)")
+
+
+def up() -> None:
+    """Makes the bridge with the node's address, which exists whatever becomes of the machine's other devices."""
+    if layout.NODE_BRIDGE not in devices():
+        run("ip", "link", "add", layout.NODE_BRIDGE, "type", "bridge")
+    prefix = ipaddress.ip_network(layout.NODE_CIDR).prefixlen
+    run("ip", "address", "replace", f"{layout.NODE_IP}/{prefix}", "dev", layout.NODE_BRIDGE)
+    run("ip", "link", "set", layout.NODE_BRIDGE, "up")
+    configs = layout.node_dir() / "cni"
+    configs.mkdir(parents=True, exist_ok=True)
+    (configs / "10-sandbox.conflist").write_text(layout.render("cni.conflist"))
+
+
+def down() -> None:
+    """Removes both bridges, the pods' ends of their cables, and all rules of Kubernetes and CNI."""
+    for device in devices():
+        attempt("ip", "link", "delete", device)
+    for save, restore in _FILTERS:
+        rules = attempt(save) or ""
+        if _OURS.search(rules):
+            run(restore, text="\n".join(line for line in rules.splitlines() if not _OURS.search(line)) + "\n")
+
+
+def devices() -> list[str]:
+    """The network devices of the node that exist: cables first, so that they go before their bridge."""
+    links = json.loads(attempt("ip", "-json", "link", "show") or "[]")
+    bridges = (layout.POD_BRIDGE, layout.NODE_BRIDGE)
+    cables = [link["ifname"] for link in links if link.get("master") in bridges]
+    return cables + [link["ifname"] for link in links if link["ifname"] in bridges]
+
+
+def chains() -> list[str]:
+    """The chains of Kubernetes and CNI that exist."""
+    found = []
+    for save, _ in _FILTERS:
+        rules = attempt(save) or ""
+        found += [line.split()[0][1:] for line in rules.splitlines() if line.startswith(":") and _OURS.search(line)]
+    return found
+
+
+def write_resolv_conf() -> None:
+    """The machine's name servers without those on loopback, which mean something else inside a pod."""
+    source = Path("/etc/resolv.conf")
+    systemd = Path("/run/systemd/resolve/resolv.conf")
+    if "127.0.0.53" in source.read_text() and systemd.exists():
+        source = systemd
+    lines = [line for line in source.read_text().splitlines() if not _loopback(line)]
+    if not any(line.startswith("nameserver") for line in lines):
+        # CoreDNS wants one; nothing answers there, so names from outside fail at once instead of looping.
+        lines.append(f"nameserver {layout.NODE_IP}")
+    (layout.node_dir() / "resolv.conf").write_text("\n".join(lines) + "\n")
+
+
+def _loopback(line: str) -> bool:
+    words = line.split()
+    return len(words) > 1 and words[0] == "nameserver" and (words[1].startswith("127.") or words[1] == "::1")

@@ -1,0 +1,133 @@
+"""The real node from end to end: what runs is kept, what died is started again, what cannot be mended is made anew."""
+
+import hashlib
+import sys
+
+from sandbox import processes, toolchain
+from sandbox.errors import SandboxError
+from sandbox.node import containerd, control_plane, disks, kernel, layout, network, preflight, teardown
+from sandbox.node.commands import attempt, program
+from sandbox.paths import repo_root
+from sandbox.toolchain import debian, images
+
+PACKAGES = (
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
+    "iptables",
+    "conntrack",
+    "ethtool",
+    "socat",
+    "iproute2",
+    "mount",
+    "util-linux",
+    "e2fsprogs",
+)
+VOLUMES = "node-volumes"
+RECOVERY_SECONDS = 90
+
+
+def up() -> None:
+    """See `sandbox.node.up`."""
+    preflight.check_machine()
+    if _well():
+        return
+    debian.ensure(PACKAGES)
+    toolchain.ensure([*control_plane.PROGRAMS])
+    if exists() and not (control_plane.initialised() and _unchanged() and _recovered()):
+        teardown.remove_all()
+    if not exists():
+        preflight.check_room()
+        _create()
+
+
+def down() -> None:
+    """See `sandbox.node.down`."""
+    preflight.refuse_foreign_node()
+    teardown.remove_all()
+    left = teardown.leftovers()
+    if left:
+        raise SandboxError(f"down left {len(left)} thing(s), run it again or reboot: {'; '.join(left[:5])}")
+
+
+def exists() -> bool:
+    """True when there is a node of ours here, in whatever state."""
+    return layout.MARKER.exists() or layout.node_dir().exists()
+
+
+def status() -> str:
+    """One line."""
+    if not control_plane.ready():
+        dead = [name for name in _processes() if not processes.alive(name)]
+        return f"real node (kubeadm): not ready{', not running: ' + ', '.join(dead) if dead else ''}; run up again"
+    pods = (
+        attempt(
+            program("kubectl"), "--kubeconfig", layout.node_dir() / "kubeconfig", "get", "pods", "-A", "--no-headers"
+        )
+        or ""
+    )
+    running = sum(" Running " in line for line in pods.splitlines())
+    return f"real node (kubeadm): ready at {layout.NODE_IP}, {running} of {len(pods.splitlines())} pods running"
+
+
+def _create() -> None:
+    layout.node_dir().mkdir(parents=True, mode=0o700)
+    try:
+        _ground()
+        archives = images.ensure(control_plane.images())
+        containerd.import_images(archives.values())
+        control_plane.create()
+        _finish()
+        if not control_plane.wait_ready(control_plane.READY_SECONDS):
+            raise SandboxError(
+                f"the node was made but does not get ready; see {processes.log_path(control_plane.KUBELET)}"
+            )
+    except BaseException:
+        # Logs are outside the node's folder and stay; a half-made cluster would only be in the way.
+        teardown.remove_all()
+        raise
+
+
+def _recovered() -> bool:
+    """Starts what is not running; False when the cluster does not get well within RECOVERY_SECONDS."""
+    _ground()
+    disks.mount_all()
+    control_plane.start_kubelet()
+    control_plane.start_kube_proxy()
+    _finish()
+    return control_plane.wait_ready(RECOVERY_SECONDS)
+
+
+def _ground() -> None:
+    """What everything else stands on."""
+    kernel.prepare()
+    network.up()
+    network.write_resolv_conf()
+    (layout.node_dir() / "made-with").write_text(_fingerprint())
+    pause = next(ref for ref in control_plane.images() if "/pause:" in ref)
+    containerd.start(pause)
+
+
+def _finish() -> None:
+    config = layout.node_dir() / "kubeconfig"
+    argv = [sys.executable, "-m", "sandbox.node.volumes", str(config), "real"]
+    processes.start(VOLUMES, argv, cwd=repo_root())
+
+
+def _well() -> bool:
+    alive = all(processes.alive(name) for name in _processes())
+    return alive and control_plane.initialised() and layout.NODE_BRIDGE in network.devices() and control_plane.ready()
+
+
+def _processes() -> tuple[str, ...]:
+    return (containerd.NAME, control_plane.KUBELET, control_plane.KUBE_PROXY, VOLUMES)
+
+
+def _unchanged() -> bool:
+    """False when kubeadm would be given something else today: a cluster of old is not bent into the new shape."""
+    made_with = layout.node_dir() / "made-with"
+    return made_with.exists() and made_with.read_text() == _fingerprint()
+
+
+def _fingerprint() -> str:
+    return hashlib.sha256(control_plane.kubeadm_config().read_bytes()).hexdigest()
