@@ -1,0 +1,166 @@
+"""Jaeger's configuration for one stack: `configs/jaeger/jaeger.yaml` with the stack's values laid over it.
+
+The one document is the all-in-one. The split layout takes two out of it: the collector has everything that spans come
+in by, the query everything that they are read by, and both the same storage.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from rendering import documents
+from rendering.sampling import UNDECLARED_SHARE
+
+BACKEND = "spans"
+# Where the component mounts what the document names.
+PASSWORD_FILE = "/etc/jaeger/secrets/password"  # noqa: S105 (a path)
+CA_FILE = "/etc/jaeger/ca/ca.crt"
+
+_UI_GRAFANA = "http://grafana.monitoring:3000"
+
+
+class Role(StrEnum):
+    """What one Jaeger process does."""
+
+    ALL_IN_ONE = "all-in-one"
+    COLLECTOR = "collector"
+    QUERY = "query"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JaegerValues:
+    """What differs per stack."""
+
+    store_url: str
+    # Which of the two Jaeger believes it speaks to.
+    store_kind: Literal["opensearch", "elasticsearch"] = "opensearch"
+    # User of the store, whose password is mounted at PASSWORD_FILE; None where the store asks for no login.
+    username: str | None = None
+    # Trust the authority mounted at CA_FILE in place of the system's.
+    own_ca: bool = False
+    index_prefix: str = ""
+    retention_hours: int = 72
+    shards: int = 1
+    replicas: int = 0
+    bulk_workers: int = 2
+    default_sampling_share: float = UNDECLARED_SHARE
+    prometheus_url: str = "http://prometheus.monitoring:9090"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError with field, value and what to write instead."""
+        if not self.store_url.startswith(("http://", "https://")):
+            raise ValueError(
+                f"span store's url is {self.store_url!r}; write a whole URL such as https://opensearch:9200"
+            )
+        if self.own_ca and not self.store_url.startswith("https://"):
+            raise ValueError(f"span store has a certificate authority but its url is {self.store_url}; write https://")
+        if self.retention_hours < 24:
+            raise ValueError(f"jaeger.retention_hours is {self.retention_hours}; set 24 or more (indices are daily)")
+
+
+def cleaner_days(retention_hours: int) -> int:
+    """The days to tell `es-index-cleaner`, so that no span younger than `retention_hours` is deleted.
+
+    The cleaner counts today as the first day, and the last span of a daily index is a day younger than its first:
+    told N, it keeps the indices of the last N days, today included, so at least (N - 1) * 24 hours. Run just after
+    midnight UTC it leaves nothing older than N * 24 hours.
+
+    Raises ValueError for less than one hour.
+    """
+    if retention_hours < 1:
+        raise ValueError(f"retention_hours is {retention_hours}; set 1 or more")
+    return math.ceil(retention_hours / 24) + 1
+
+
+def shards_in_use(values: JaegerValues) -> int:
+    """Shards, replicas included, that the kept daily indices (spans, services) take; a node should hold under 1000."""
+    daily_indices = 2
+    return (cleaner_days(values.retention_hours) + 1) * daily_indices * values.shards * (1 + values.replicas)
+
+
+def _backend(base: Mapping[str, Any], values: JaegerValues) -> documents.Document:
+    """The storage backend; its key in the document is the kind of store."""
+    [present] = base.values()
+    index = {"shards": values.shards, "replicas": values.replicas}
+    changes: documents.Document = {
+        "server_urls": [values.store_url],
+        "max_span_age": f"{values.retention_hours}h",
+        "bulk_processing": {"workers": values.bulk_workers},
+        "indices": {
+            "index_prefix": values.index_prefix,
+            **dict.fromkeys(("spans", "services", "dependencies", "sampling"), index),
+        },
+    }
+    if values.username is not None:
+        changes["auth"] = {
+            "basic": {"username": values.username, "password_file": PASSWORD_FILE, "reload_interval": "30s"}
+        }
+    if values.own_ca:
+        changes["tls"] = {"ca_file": CA_FILE}
+    return {values.store_kind: documents.overlay(present, changes)}
+
+
+def _whole(base: Mapping[str, Any], values: JaegerValues) -> documents.Document:
+    document = documents.overlay(
+        base,
+        {
+            "extensions": {
+                "jaeger_storage": {
+                    "metric_backends": {"span_metrics": {"prometheus": {"endpoint": values.prometheus_url}}}
+                },
+                "remote_sampling": {"file": {"default_sampling_probability": values.default_sampling_share}},
+            }
+        },
+    )
+    backends = document["extensions"]["jaeger_storage"]["backends"]
+    backends[BACKEND] = _backend(base["extensions"]["jaeger_storage"]["backends"][BACKEND], values)
+    return document
+
+
+def _collector(document: documents.Document) -> documents.Document:
+    extensions = {name: part for name, part in document["extensions"].items() if name != "jaeger_query"}
+    service = {
+        **document["service"],
+        "extensions": [name for name in document["service"]["extensions"] if name != "jaeger_query"],
+    }
+    return {**document, "service": service, "extensions": extensions}
+
+
+def _query(document: documents.Document) -> documents.Document:
+    kept = ("jaeger_storage", "jaeger_query", "healthcheckv2")
+    return {
+        "service": {
+            **document["service"],
+            "extensions": list(kept),
+            # A collector process has to have a pipeline; this one carries nothing.
+            "pipelines": {"traces": {"receivers": ["nop"], "exporters": ["nop"]}},
+        },
+        "extensions": {name: document["extensions"][name] for name in kept},
+        "receivers": {"nop": None},
+        "exporters": {"nop": None},
+    }
+
+
+def render_jaeger(base: Mapping[str, Any], values: JaegerValues, role: Role) -> str:
+    """The text of the configuration of one Jaeger process: `base` (the parsed `configs/jaeger/jaeger.yaml`)."""
+    document = _whole(base, values)
+    match role:
+        case Role.ALL_IN_ONE:
+            name = "jaeger"
+        case Role.COLLECTOR:
+            document, name = _collector(document), "jaeger-collector"
+        case Role.QUERY:
+            document, name = _query(document), "jaeger-query"
+    return documents.dump(documents.overlay(document, {"service": {"telemetry": {"resource": {"service.name": name}}}}))
+
+
+def render_ui(base_text: str, grafana_url: str) -> str:
+    """The UI's configuration (`configs/jaeger/ui.json`) with its links going to `grafana_url`.
+
+    Raises ValueError when the text is not JSON.
+    """
+    json.loads(base_text)
+    return base_text.replace(_UI_GRAFANA, grafana_url.rstrip("/"))
