@@ -1,8 +1,5 @@
 module observability-stack/sandbox/toolchain/coredns
 
-go 1.24.0
+go 1.23.0
 
-
-require (
-	github.com/coredns/coredns v1.12.4
-)
+require github.com/coredns/coredns v1.12.1
