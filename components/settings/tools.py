@@ -115,11 +115,18 @@ class SpanStoreSettings(Model):
     shards: Quantity = 1
     replicas: Annotated[int, Field(ge=0, le=5)] = 0
     username: str | None = Field(default=None, description="user of the store; its secret is span_store_password")
+    tls: bool = Field(default=True, description="a managed domain answers over https only")
 
     @model_validator(mode="after")
     def _whole(self) -> "SpanStoreSettings":
         if self.mode == "external" and self.url is None:
             raise ValueError("mode is external but url is not set; write the store's URL")
+        if self.mode == "managed":
+            for field in ("vpc_id", "subnet_ids", "client_cidrs"):
+                if not getattr(self, field):
+                    raise ValueError(
+                        f"mode is managed but {field} is not set; the domain lives inside a VPC, never public"
+                    )
         return self
 
 

@@ -31,6 +31,7 @@ class WorkloadArgs:
     storage: Storage | None = None  # a volume per replica; StatefulSet only
     service_ports: Mapping[str, int] = field(default_factory=dict)  # first: the one that people open
     exposure: Exposure = field(default_factory=Exposure)
+    peer_ports: Mapping[str, int] = field(default_factory=dict)  # gives each replica a name of its own, for its peers
     service_account_annotations: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     api_access: bool = False  # mounts the ServiceAccount's token
     config_checksum: str | None = None  # rolls the pods when the config of a tool without reload changes
@@ -50,6 +51,11 @@ class WorkloadArgs:
     @property
     def namespace(self) -> str:
         return self.shared.agents_namespace if self.agent else self.shared.namespace
+
+    @property
+    def peers(self) -> str:
+        """The headless Service behind `<tool>-<ordinal>.<peers>`."""
+        return f"{self.tool}-peers"
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -85,6 +91,15 @@ class Workload(pulumi.ComponentResource):
                 ports=args.service_ports,
                 exposure=args.exposure,
             )
+        if args.peer_ports:
+            outside.peers(
+                args.peers,
+                child,
+                namespace=args.namespace,
+                labels=args.labels,
+                selector=args.shared.selector(args.tool),
+                ports=args.peer_ports,
+            )
         if args.exposure.type == "Ingress":
             outside.ingress(
                 args.tool,
@@ -119,7 +134,7 @@ def _stateful_set(name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions) -
         metadata=metadata(args.tool, args.namespace, args.labels),
         spec=apps.v1.StatefulSetSpecArgs(
             replicas=args.replicas,
-            service_name=args.tool,
+            service_name=args.peers if args.peer_ports else args.tool,
             pod_management_policy="Parallel",
             selector=_selector(args),
             template=_template(args),

@@ -49,6 +49,32 @@ def service(
     )
 
 
+def peers(
+    name: str,
+    opts: pulumi.ResourceOptions,
+    *,
+    namespace: str,
+    labels: Mapping[str, str],
+    selector: Mapping[str, str],
+    ports: Mapping[str, int],
+) -> core.v1.Service:
+    """A headless Service: replicas find each other by name, before they are ready."""
+    return core.v1.Service(
+        f"{name}-service",
+        metadata=metadata(name, namespace, labels, _SKIP_AWAIT),
+        spec=core.v1.ServiceSpecArgs(
+            cluster_ip="None",
+            publish_not_ready_addresses=True,
+            selector=dict(selector),
+            ports=[
+                core.v1.ServicePortArgs(name=port_name, port=port, target_port=port, protocol="TCP")
+                for port_name, port in ports.items()
+            ],
+        ),
+        opts=opts,
+    )
+
+
 def ingress(
     name: str,
     opts: pulumi.ResourceOptions,

@@ -1,0 +1,176 @@
+"""Loki: the store of logs. Needs the bucket, and an Alertmanager and a Prometheus to tell what its rules find."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pulumi
+from pulumi_kubernetes import core
+
+from components.settings.tools import LokiSettings
+from components.shared import Endpoint, SharedOutputs
+from components.workload import Workload, WorkloadArgs
+from components.workload.pod import ConfigMapFiles, Container, Data, EmptyDir, Mount, Probe, SecretKey, wait_for
+from components.workload.spec import checksum, metadata
+from rendering import documents
+from rendering.loki import LokiValues, render_loki
+from rendering.loki_rules import render_loki_rules
+
+TOOL = "loki"
+COMPONENT = "logs"
+PORT = 3100
+GRPC_PORT = 9095
+USER = 10001  # of the image
+CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "loki"
+
+# Loki's name for the one tenant of a Loki without tenants.
+SINGLE_TENANT = "fake"
+
+# What is in memory is flushed to S3 at a stop; killed before that, it is read back from the write-ahead log.
+FLUSH_SECONDS = 300
+
+_S3_SECRETS = {"AWS_ACCESS_KEY_ID": "s3_access_key_id", "AWS_SECRET_ACCESS_KEY": "s3_secret_access_key"}
+
+
+def endpoint(namespace: str) -> Endpoint:
+    """Where Loki answers: pushes, queries, rules."""
+    return Endpoint(name=TOOL, namespace=namespace, port=PORT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LokiArgs:
+    shared: SharedOutputs
+    settings: LokiSettings
+    image: str
+    busybox_image: str
+    bucket: str
+    region: str
+    service_count: int  # declared services; limits follow from it
+    alertmanager: Endpoint
+    prometheus: Endpoint
+    runbook_base_url: str
+    s3_endpoint: str | None = None  # URL of an S3 API that is not AWS's
+    # How Loki proves itself to S3: a role by its ServiceAccount, else keys (s3_access_key_id, s3_secret_access_key).
+    role_arn: pulumi.Input[str] | None = None
+    s3_keys: Mapping[str, pulumi.Output[str]] | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when the one-process layout is asked for more replicas than it has a use for."""
+        if self.settings.replicas != 1:
+            raise ValueError(f"loki.replicas is {self.settings.replicas}; set 1 (the single binary holds one)")
+
+
+class Loki(pulumi.ComponentResource):
+    """One process with everything in it, a volume for its write-ahead log, and the rules of its ruler."""
+
+    endpoint: Endpoint
+
+    def __init__(self, name: str, args: LokiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:Loki", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        labels = args.shared.labels(TOOL, COMPONENT)
+
+        files = {"loki.yaml": render_loki(documents.load(CONFIGS / "loki.yaml"), _values(args))}
+        config = core.v1.ConfigMap(
+            f"{name}-config",
+            metadata=metadata("loki-config", args.shared.namespace, labels),
+            data=files,
+            opts=child,
+        )
+        rules = core.v1.ConfigMap(
+            f"{name}-rules",
+            metadata=metadata("loki-rules", args.shared.namespace, labels),
+            data=render_loki_rules(CONFIGS / "rules", args.runbook_base_url),
+            opts=child,
+        )
+        waits_for: list[pulumi.Resource] = [config, rules]
+        if args.s3_keys is not None:
+            waits_for.append(
+                core.v1.Secret(
+                    f"{name}-s3-keys",
+                    metadata=metadata("loki-s3-keys", args.shared.namespace, labels),
+                    string_data=dict(args.s3_keys),
+                    opts=child,
+                )
+            )
+        Workload(
+            name,
+            WorkloadArgs(
+                shared=args.shared,
+                tool=TOOL,
+                component=COMPONENT,
+                kind="StatefulSet",
+                user=USER,
+                init_containers=_init_containers(args),
+                containers=(_container(args),),
+                storage=args.settings.storage,
+                replicas=args.settings.replicas,
+                service_ports={"http": PORT, "grpc": GRPC_PORT},
+                exposure=args.settings.exposure,
+                service_account_annotations={"eks.amazonaws.com/role-arn": args.role_arn} if args.role_arn else {},
+                # The rules are left out: the ruler reads them again by itself.
+                config_checksum=checksum(files),
+                termination_grace_seconds=FLUSH_SECONDS,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=waits_for),
+        )
+        self.endpoint = endpoint(args.shared.namespace)
+        self.register_outputs({"url": self.endpoint.url})
+
+
+def _values(args: LokiArgs) -> LokiValues:
+    settings = args.settings
+    return LokiValues(
+        bucket=args.bucket,
+        region=args.region,
+        cluster=args.shared.cluster,
+        environment=args.shared.environment,
+        service_count=args.service_count,
+        s3_endpoint=args.s3_endpoint,
+        s3_path_style=args.s3_endpoint is not None,
+        retention_days=settings.retention_days,
+        stream_rate_mib=settings.per_stream_rate_mib,
+        stream_burst_mib=settings.per_stream_burst_mib,
+        max_entries_per_query=settings.max_entries_per_query,
+        results_cache_mib=settings.results_cache_mib,
+        alertmanager_url=args.alertmanager.url,
+        prometheus_write_url=f"{args.prometheus.url}/api/v1/write",
+    )
+
+
+def _init_containers(args: LokiArgs) -> tuple[Container, ...]:
+    """AWS's own S3 is always there; another one may still be starting."""
+    if args.s3_endpoint is None:
+        return ()
+    parts = urlsplit(args.s3_endpoint)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return (wait_for("object-store", args.busybox_image, parts.hostname or "", port),)
+
+
+def _container(args: LokiArgs) -> Container:
+    resources = args.settings.resources
+    keys = {name: SecretKey(secret="loki-s3-keys", key=key) for name, key in _S3_SECRETS.items()}
+    return Container(
+        name=TOOL,
+        image=args.image,
+        args=("-config.file=/etc/loki/config/loki.yaml", "-target=all"),
+        ports={"http-metrics": PORT, "grpc": GRPC_PORT},
+        resources=resources,
+        env={
+            # The collector works harder near the limit, in place of being killed at it.
+            "GOMEMLIMIT": f"{resources.memory_limit_mib * 9 // 10}MiB",
+            # Keys come as environment: Loki's S3 client reads no key file, and they must not be in the ConfigMap.
+            **(keys if args.s3_keys is not None else {}),
+        },
+        mounts=(
+            Mount(name="config", path="/etc/loki/config", source=ConfigMapFiles(name="loki-config")),
+            Mount(name="rules", path=f"/etc/loki/rules/{SINGLE_TENANT}", source=ConfigMapFiles(name="loki-rules")),
+            Mount(name="data", path="/loki", source=Data(), read_only=False),
+            Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=64), read_only=False),  # noqa: S108 - in the pod
+        ),
+        # Reading back a long write-ahead log takes minutes.
+        startup=Probe(path="/ready", port=PORT, period_seconds=5, failure_threshold=120),
+        readiness=Probe(path="/ready", port=PORT),
+        liveness=Probe(path="/loki/api/v1/status/buildinfo", port=PORT, failure_threshold=6),
+    )

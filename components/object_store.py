@@ -1,0 +1,230 @@
+"""The S3 bucket for logs, and the IAM role by which Loki's ServiceAccount may use it."""
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.settings.tools import ObjectStoreSettings
+from components.shared import PART_OF, SharedOutputs
+
+# S3 counts in whole days from when an object was written; the margin keeps it from ever overtaking Loki's own
+# compactor, which deletes at the retention plus its delay and must find the chunk still there.
+EXPIRY_MARGIN_DAYS = 7
+INFREQUENT_ACCESS_AFTER_DAYS = 30  # as asked, and the least AWS allows
+NONCURRENT_DAYS = 7
+UNFINISHED_UPLOAD_DAYS = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectStoreArgs:
+    shared: SharedOutputs
+    settings: ObjectStoreSettings
+    retention_days: int  # Loki's
+    chunk_prefixes: tuple[str, ...]  # Loki's tenants: the only objects a lifecycle may expire
+    service_account: str  # Loki's
+
+
+class ObjectStore(pulumi.ComponentResource):
+    """A private, versioned, encrypted bucket that only answers over TLS."""
+
+    bucket: pulumi.Output[str]
+    role_arn: pulumi.Output[str] | None  # None where the cluster has no OIDC provider
+
+    def __init__(self, name: str, args: ObjectStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:ObjectStore", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        tags = {"environment": args.shared.environment, "cluster": args.shared.cluster, "part-of": PART_OF}
+
+        bucket = aws.s3.Bucket(
+            f"{name}-bucket",
+            bucket=args.settings.bucket,
+            # in dev the bucket goes with the stack, logs and all; in production destroy stops here
+            force_destroy=not args.shared.protect_data,
+            tags=tags,
+            opts=pulumi.ResourceOptions.merge(
+                child,
+                pulumi.ResourceOptions(protect=args.shared.protect_data, retain_on_delete=args.shared.protect_data),
+            ),
+        )
+        versioning = aws.s3.BucketVersioning(
+            f"{name}-versioning",
+            bucket=bucket.id,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=child,
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{name}-encryption",
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                        sse_algorithm="AES256"
+                    )
+                )
+            ],
+            opts=child,
+        )
+        public_access = aws.s3.BucketPublicAccessBlock(
+            f"{name}-public-access",
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=child,
+        )
+        aws.s3.BucketPolicy(
+            f"{name}-policy",
+            bucket=bucket.id,
+            policy=bucket.arn.apply(tls_only),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[public_access]),
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            f"{name}-lifecycle",
+            bucket=bucket.id,
+            rules=lifecycle_rules(args.retention_days, args.chunk_prefixes),
+            # without versioning the rules for noncurrent versions are refused
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
+        )
+        self._say_what_infrequent_access_saves(args.retention_days)
+
+        self.bucket = bucket.bucket
+        self.role_arn = _role(name, args, bucket, tags, child)
+        self.register_outputs({"bucket": self.bucket, "role_arn": self.role_arn})
+
+    def _say_what_infrequent_access_saves(self, retention_days: int) -> None:
+        expiry = retention_days + EXPIRY_MARGIN_DAYS
+        if expiry <= INFREQUENT_ACCESS_AFTER_DAYS:
+            pulumi.log.info(
+                f"loki.retention_days is {retention_days}: chunks go before S3 could move them to infrequent access "
+                f"(after {INFREQUENT_ACCESS_AFTER_DAYS} days), so that rule is left out",
+                self,
+            )
+        elif retention_days <= INFREQUENT_ACCESS_AFTER_DAYS:
+            pulumi.log.info(
+                f"loki.retention_days is {retention_days}: S3 moves to infrequent access only after "
+                f"{INFREQUENT_ACCESS_AFTER_DAYS} days, which is next to nothing of what is stored",
+                self,
+            )
+
+
+def tls_only(bucket_arn: str) -> str:
+    """The bucket policy that refuses plain HTTP."""
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "TlsOnly",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "s3:*",
+                    "Resource": [bucket_arn, f"{bucket_arn}/*"],
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                }
+            ],
+        }
+    )
+
+
+def lifecycle_rules(
+    retention_days: int, chunk_prefixes: tuple[str, ...]
+) -> list[aws.s3.BucketLifecycleConfigurationRuleArgs]:
+    """What S3 deletes or moves by itself.
+
+    Current objects only under `chunk_prefixes`: an expiry over the whole bucket would destroy Loki's index and cluster
+    state (grafana.com/docs/loki, "Retention"). Old versions and unfinished uploads go everywhere, or what the compactor
+    deletes would be kept and paid for.
+    """
+    expiry_days = retention_days + EXPIRY_MARGIN_DAYS
+    moves = expiry_days > INFREQUENT_ACCESS_AFTER_DAYS
+    rules = [
+        aws.s3.BucketLifecycleConfigurationRuleArgs(
+            id=f"chunks-{prefix.strip('/')}",
+            status="Enabled",
+            filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix),
+            transitions=[
+                aws.s3.BucketLifecycleConfigurationRuleTransitionArgs(
+                    days=INFREQUENT_ACCESS_AFTER_DAYS, storage_class="STANDARD_IA"
+                )
+            ]
+            if moves
+            else None,
+            expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=expiry_days),
+        )
+        for prefix in chunk_prefixes
+    ]
+    rules.append(
+        aws.s3.BucketLifecycleConfigurationRuleArgs(
+            id="leftovers",
+            status="Enabled",
+            filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+            expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
+            noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                noncurrent_days=NONCURRENT_DAYS
+            ),
+            abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                days_after_initiation=UNFINISHED_UPLOAD_DAYS
+            ),
+        )
+    )
+    return rules
+
+
+def _role(
+    name: str,
+    args: ObjectStoreArgs,
+    bucket: aws.s3.Bucket,
+    tags: dict[str, str],
+    opts: pulumi.ResourceOptions,
+) -> pulumi.Output[str] | None:
+    provider = args.settings.oidc_provider_arn
+    if provider is None:
+        return None
+    subject = f"system:serviceaccount:{args.shared.namespace}:{args.service_account}"
+    role = aws.iam.Role(
+        f"{name}-role",
+        name=f"{PART_OF}-{args.shared.stack}-loki",
+        assume_role_policy=trust_policy(provider, subject),
+        tags=tags,
+        opts=opts,
+    )
+    aws.iam.RolePolicy(f"{name}-access", role=role.id, policy=bucket.arn.apply(access_policy), opts=opts)
+    return role.arn
+
+
+def trust_policy(oidc_provider_arn: str, subject: str) -> str:
+    """Lets exactly one ServiceAccount of the cluster take the role."""
+    issuer = oidc_provider_arn.split(":oidc-provider/", 1)[1]
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Federated": oidc_provider_arn},
+                    "Action": "sts:AssumeRoleWithWebIdentity",
+                    "Condition": {"StringEquals": {f"{issuer}:sub": subject, f"{issuer}:aud": "sts.amazonaws.com"}},
+                }
+            ],
+        }
+    )
+
+
+def access_policy(bucket_arn: str) -> str:
+    """What Loki does with its bucket, and no more: no wildcard action, no other bucket."""
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [bucket_arn]},
+                {
+                    "Effect": "Allow",
+                    "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+                    "Resource": [f"{bucket_arn}/*"],
+                },
+            ],
+        }
+    )

@@ -1,0 +1,133 @@
+"""Prometheus: scrapes, keeps, evaluates rules. Finds its targets by label, so nothing has to be told to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes import core, rbac
+
+from components.settings.tools import PrometheusSettings
+from components.shared import Endpoint, SharedOutputs
+from components.workload import Workload, WorkloadArgs
+from components.workload.pod import ConfigMapFiles, Container, Data, Mount, PodField, Probe
+from components.workload.spec import metadata
+
+TOOL = "prometheus"
+PORT = 9090
+RELOAD_SECONDS = 15
+
+
+def endpoint(namespace: str) -> Endpoint:
+    return Endpoint(name=TOOL, namespace=namespace, port=PORT)
+
+
+def retention_size_mib(storage_gib: int) -> int:
+    """Data beyond this is evicted early: 80 % of the volume, since WAL and compaction need the rest for a while."""
+    return storage_gib * 1024 * 80 // 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrometheusArgs:
+    shared: SharedOutputs
+    settings: PrometheusSettings
+    image: str
+    config: str  # prometheus.yml
+    rules: Mapping[str, str]  # file name -> text
+
+
+class Prometheus(pulumi.ComponentResource):
+    """Scrape config and rules from services.yaml and configs/prometheus/, data on a volume per replica.
+
+    A changed ConfigMap is loaded by Prometheus itself, so config changes restart nothing.
+    """
+
+    endpoint: Endpoint
+
+    def __init__(self, name: str, args: PrometheusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:Prometheus", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        namespace, labels = args.shared.namespace, args.shared.labels(TOOL, "metrics")
+        self.endpoint = endpoint(namespace)
+
+        config = core.v1.ConfigMap(
+            f"{name}-config",
+            metadata=metadata("prometheus-config", namespace, labels),
+            data={"prometheus.yml": args.config},
+            opts=child,
+        )
+        rules = core.v1.ConfigMap(
+            f"{name}-rules", metadata=metadata("prometheus-rules", namespace, labels), data=dict(args.rules), opts=child
+        )
+        access = _cluster_access(name, args.shared, child)
+        Workload(
+            name,
+            WorkloadArgs(
+                shared=args.shared,
+                tool=TOOL,
+                component="metrics",
+                kind="StatefulSet",
+                user=65534,
+                replicas=args.settings.replicas,
+                containers=(self._container(args),),
+                storage=args.settings.storage,
+                service_ports={"http": PORT},
+                exposure=args.settings.exposure,
+                api_access=True,
+                termination_grace_seconds=120,  # to flush the head; killed earlier, it replays its WAL
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[config, rules, access]),
+        )
+        self.register_outputs({"url": self.endpoint.url})
+
+    def _container(self, args: PrometheusArgs) -> Container:
+        return Container(
+            name=TOOL,
+            image=args.image,
+            args=(
+                "--config.file=/etc/prometheus/config/prometheus.yml",
+                "--storage.tsdb.path=/prometheus",
+                f"--web.external-url={args.settings.exposure.url or self.endpoint.url}",
+                "--web.enable-remote-write-receiver",  # Loki's recording rules arrive there
+                "--enable-feature=auto-reload-config,exemplar-storage",
+                f"--config.auto-reload-interval={RELOAD_SECONDS}s",
+            ),
+            env={"POD_NAME": PodField("metadata.name")},  # the replica label in prometheus.yml
+            ports={"http-metrics": PORT},
+            resources=args.settings.resources,
+            mounts=(
+                Mount(name="config", path="/etc/prometheus/config", source=ConfigMapFiles(name="prometheus-config")),
+                Mount(name="rules", path="/etc/prometheus/rules", source=ConfigMapFiles(name="prometheus-rules")),
+                Mount(name="data", path="/prometheus", source=Data(), read_only=False),
+            ),
+            # replaying a large WAL takes minutes
+            startup=Probe(path="/-/ready", port=PORT, period_seconds=5, failure_threshold=180),
+            readiness=Probe(path="/-/ready", port=PORT),
+            liveness=Probe(path="/-/healthy", port=PORT, failure_threshold=6),
+        )
+
+
+def _cluster_access(name: str, shared: SharedOutputs, opts: pulumi.ResourceOptions) -> rbac.v1.ClusterRoleBinding:
+    """Reads what service discovery and the kubelets' metrics need, and nothing else; no secrets, no writes."""
+    role_name, labels = shared.cluster_scoped(TOOL), shared.labels(TOOL, "metrics")
+    role = rbac.v1.ClusterRole(
+        f"{name}-role",
+        metadata=metadata(role_name, None, labels),
+        rules=[
+            rbac.v1.PolicyRuleArgs(
+                api_groups=[""], resources=["nodes", "services", "pods"], verbs=["get", "list", "watch"]
+            ),
+            rbac.v1.PolicyRuleArgs(
+                api_groups=["discovery.k8s.io"], resources=["endpointslices"], verbs=["get", "list", "watch"]
+            ),
+            rbac.v1.PolicyRuleArgs(api_groups=[""], resources=["nodes/metrics"], verbs=["get"]),
+            rbac.v1.PolicyRuleArgs(non_resource_urls=["/metrics", "/metrics/cadvisor"], verbs=["get"]),
+        ],
+        opts=opts,
+    )
+    return rbac.v1.ClusterRoleBinding(
+        f"{name}-role-binding",
+        metadata=metadata(role_name, None, labels),
+        role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=role_name),
+        subjects=[rbac.v1.SubjectArgs(kind="ServiceAccount", name=TOOL, namespace=shared.namespace)],
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[role])),
+    )

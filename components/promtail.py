@@ -1,0 +1,130 @@
+"""Promtail: reads the logs of every node and pushes them to Loki."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+from pulumi_kubernetes import core, meta, rbac
+
+from components.settings.tools import LogsSettings
+from components.shared import Endpoint, SharedOutputs
+from components.workload import Workload, WorkloadArgs
+from components.workload.pod import ConfigMapFiles, Container, EmptyDir, HostPath, Mount, PodField, Probe
+from components.workload.spec import checksum, metadata
+from rendering import documents
+from rendering.declarations import Service
+from rendering.promtail import PromtailValues, render_promtail
+
+TOOL = "promtail"
+COMPONENT = "logs"
+PORT = 3101
+CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "promtail"
+
+# Long enough to send what is in memory.
+STOP_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromtailArgs:
+    shared: SharedOutputs
+    settings: LogsSettings
+    image: str
+    services: tuple[Service, ...]  # declared; their pods' lines carry the team
+    loki: Endpoint
+
+
+class Promtail(pulumi.ComponentResource):
+    """A pod on every node, control plane included, with leave to see which pods run there."""
+
+    def __init__(self, name: str, args: PromtailArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:Promtail", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        labels = args.shared.labels(TOOL, COMPONENT)
+
+        files = {"promtail.yaml": render_promtail(documents.load(CONFIGS / "promtail.yaml"), _values(args))}
+        config = core.v1.ConfigMap(
+            f"{name}-config",
+            metadata=metadata("promtail-config", args.shared.agents_namespace, labels),
+            data=files,
+            opts=child,
+        )
+        leave = _leave_to_see_pods(name, args.shared, child)
+        Workload(
+            name,
+            WorkloadArgs(
+                shared=args.shared,
+                tool=TOOL,
+                component=COMPONENT,
+                kind="DaemonSet",
+                user=0,  # the logs of containers and of the system belong to root
+                agent=True,
+                api_access=True,
+                containers=(_container(args),),
+                config_checksum=checksum(files),
+                termination_grace_seconds=STOP_SECONDS,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[config, *leave]),
+        )
+        self.register_outputs({})
+
+
+def _values(args: PromtailArgs) -> PromtailValues:
+    settings = args.settings
+    return PromtailValues(
+        cluster=args.shared.cluster,
+        environment=args.shared.environment,
+        services=args.services,
+        loki_url=args.loki.url,
+        lines_per_second=settings.lines_per_second,
+        burst_lines=settings.burst_lines,
+        drop_debug=settings.drop_debug,
+    )
+
+
+def _leave_to_see_pods(name: str, shared: SharedOutputs, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    """Pods may be read, nothing else: their labels name the service of a log."""
+    labels = shared.labels(TOOL, COMPONENT)
+    cluster_name = shared.cluster_scoped(TOOL)
+    role = rbac.v1.ClusterRole(
+        f"{name}-role",
+        metadata=meta.v1.ObjectMetaArgs(name=cluster_name, labels=dict(labels)),
+        rules=[rbac.v1.PolicyRuleArgs(api_groups=[""], resources=["pods"], verbs=["get", "list", "watch"])],
+        opts=opts,
+    )
+    binding = rbac.v1.ClusterRoleBinding(
+        f"{name}-binding",
+        metadata=meta.v1.ObjectMetaArgs(name=cluster_name, labels=dict(labels)),
+        role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=cluster_name),
+        subjects=[rbac.v1.SubjectArgs(kind="ServiceAccount", name=TOOL, namespace=shared.agents_namespace)],
+        opts=opts,
+    )
+    return [role, binding]
+
+
+def _container(args: PromtailArgs) -> Container:
+    resources = args.settings.resources
+    # Two stacks in one cluster must not share the record of what was read.
+    positions = HostPath(path=f"/var/lib/{args.shared.cluster_scoped(TOOL)}", type="DirectoryOrCreate")
+    return Container(
+        name=TOOL,
+        image=args.image,
+        args=(
+            "-config.file=/etc/promtail/promtail.yaml",
+            "-client.external-labels=node=$(HOSTNAME)",
+        ),
+        ports={"http-metrics": PORT},
+        resources=resources,
+        env={
+            # Promtail takes the targets whose __host__ is this.
+            "HOSTNAME": PodField("spec.nodeName"),
+            "GOMEMLIMIT": f"{resources.memory_limit_mib * 9 // 10}MiB",
+        },
+        mounts=(
+            Mount(name="config", path="/etc/promtail", source=ConfigMapFiles(name="promtail-config")),
+            Mount(name="logs", path="/var/log", source=HostPath(path="/var/log")),
+            Mount(name="positions", path="/var/lib/promtail", source=positions, read_only=False),
+            Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=16), read_only=False),  # noqa: S108 - in the pod
+        ),
+        readiness=Probe(path="/ready", port=PORT),
+        liveness=Probe(path="/metrics", port=PORT, failure_threshold=6),
+    )
