@@ -30,6 +30,7 @@ SINGLE_TENANT = "fake"
 # What is in memory is flushed to S3 at a stop; killed before that, it is read back from the write-ahead log.
 FLUSH_SECONDS = 300
 
+S3_KEYS = "loki-s3-keys"
 _S3_SECRETS = {"AWS_ACCESS_KEY_ID": "s3_access_key_id", "AWS_SECRET_ACCESS_KEY": "s3_secret_access_key"}
 
 
@@ -89,7 +90,7 @@ class Loki(pulumi.ComponentResource):
             waits_for.append(
                 core.v1.Secret(
                     f"{name}-s3-keys",
-                    metadata=metadata("loki-s3-keys", args.shared.namespace, labels),
+                    metadata=metadata(S3_KEYS, args.shared.namespace, labels),
                     string_data=dict(args.s3_keys),
                     opts=child,
                 )
@@ -145,12 +146,12 @@ def _init_containers(args: LokiArgs) -> tuple[Container, ...]:
         return ()
     parts = urlsplit(args.s3_endpoint)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return (wait_for("object-store", args.busybox_image, parts.hostname or "", port),)
+    return (wait_for("object-store", args.busybox_image, parts.hostname or "", str(port)),)
 
 
 def _container(args: LokiArgs) -> Container:
     resources = args.settings.resources
-    keys = {name: SecretKey(secret="loki-s3-keys", key=key) for name, key in _S3_SECRETS.items()}
+    keys = {name: SecretKey(secret=S3_KEYS, key=key) for name, key in _S3_SECRETS.items()}
     return Container(
         name=TOOL,
         image=args.image,

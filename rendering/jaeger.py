@@ -15,7 +15,8 @@ from rendering import documents
 from rendering.sampling import UNDECLARED_SHARE
 
 BACKEND = "spans"
-# Where the component mounts what the document names.
+# Environment variable with the store's URL, and where the component mounts what the document names.
+STORE_URL = "SPAN_STORE_URL"
 PASSWORD_FILE = "/etc/jaeger/secrets/password"  # noqa: S105 (a path)
 CA_FILE = "/etc/jaeger/ca/ca.crt"
 
@@ -34,7 +35,6 @@ class Role(StrEnum):
 class JaegerValues:
     """What differs per stack."""
 
-    store_url: str
     # Which of the two Jaeger believes it speaks to.
     store_kind: Literal["opensearch", "elasticsearch"] = "opensearch"
     # User of the store, whose password is mounted at PASSWORD_FILE; None where the store asks for no login.
@@ -51,12 +51,6 @@ class JaegerValues:
 
     def __post_init__(self) -> None:
         """Raises ValueError with field, value and what to write instead."""
-        if not self.store_url.startswith(("http://", "https://")):
-            raise ValueError(
-                f"span store's url is {self.store_url!r}; write a whole URL such as https://opensearch:9200"
-            )
-        if self.own_ca and not self.store_url.startswith("https://"):
-            raise ValueError(f"span store has a certificate authority but its url is {self.store_url}; write https://")
         if self.retention_hours < 24:
             raise ValueError(f"jaeger.retention_hours is {self.retention_hours}; set 24 or more (indices are daily)")
 
@@ -86,7 +80,6 @@ def _backend(base: Mapping[str, Any], values: JaegerValues) -> documents.Documen
     [present] = base.values()
     index = {"shards": values.shards, "replicas": values.replicas}
     changes: documents.Document = {
-        "server_urls": [values.store_url],
         "max_span_age": f"{values.retention_hours}h",
         "bulk_processing": {"workers": values.bulk_workers},
         "indices": {

@@ -43,11 +43,13 @@ class LokiValues:
     delete_delay_hours: float = 2
     compaction_interval_minutes: int = 10
     auth_enabled: bool = False
-    # Per stream and second, and what a stream may send at once. 1 MB is 2**20 bytes, as Loki counts.
-    stream_rate_mb: int = 5
-    stream_burst_mb: int = 15
+    # Per stream and second, and what a stream may send at once. Loki writes MB and counts MiB.
+    stream_rate_mib: int = 5
+    stream_burst_mib: int = 15
+    # MiB a second of the tenant, all streams together; computed where None.
+    ingestion_rate_mib: int | None = None
     max_entries_per_query: int = 10_000
-    results_cache_mb: int = 512
+    results_cache_mib: int = 512
     # Largest number of nodes the cluster grows to; bounds the number of streams.
     max_nodes: int = 5
     alertmanager_url: str = "http://alertmanager.monitoring:9093"
@@ -65,9 +67,10 @@ class LokiValues:
             )
         if self.service_count < 1:
             raise ValueError(f"loki.service_count is {self.service_count}; declare a service in configs/services.yaml")
-        if self.stream_burst_mb < self.stream_rate_mb:
+        if self.stream_burst_mib < self.stream_rate_mib:
             raise ValueError(
-                f"loki.stream_burst_mb is {self.stream_burst_mb}; set {self.stream_rate_mb} or more (the rate itself)"
+                f"loki.per_stream_burst_mib is {self.stream_burst_mib}; "
+                f"set {self.stream_rate_mib} or more (the rate itself)"
             )
 
 
@@ -82,17 +85,19 @@ def stream_budget(values: LokiValues) -> int:
     return math.ceil((of_pods + of_nodes) / 100) * 100
 
 
-def tenant_rate_mb(values: LokiValues) -> int:
-    """MB a second that Loki takes in all: every declared service at its full stream rate, and a share for the rest.
+def tenant_rate_mib(values: LokiValues) -> int:
+    """MiB a second that Loki takes in all: every declared service at its full stream rate, and a share for the rest.
 
     Smaller, and one shouting service would have the agents' batches refused, lines of other services included.
     """
-    return values.stream_rate_mb * (values.service_count + SHARES_BESIDE_SERVICES)
+    if values.ingestion_rate_mib is not None:
+        return values.ingestion_rate_mib
+    return values.stream_rate_mib * (values.service_count + SHARES_BESIDE_SERVICES)
 
 
-def tenant_burst_mb(values: LokiValues) -> int:
-    """MB that Loki takes at once in all: the bursts of all streams together."""
-    return values.stream_burst_mb * (values.service_count + SHARES_BESIDE_SERVICES)
+def tenant_burst_mib(values: LokiValues) -> int:
+    """MiB that Loki takes at once in all: the bursts of all streams together."""
+    return max(values.stream_burst_mib * (values.service_count + SHARES_BESIDE_SERVICES), tenant_rate_mib(values))
 
 
 def _storage(values: LokiValues) -> documents.Document:
@@ -110,10 +115,10 @@ def _storage(values: LokiValues) -> documents.Document:
 def _limits(values: LokiValues) -> documents.Document:
     retention_hours = values.retention_days * 24
     return {
-        "ingestion_rate_mb": tenant_rate_mb(values),
-        "ingestion_burst_size_mb": tenant_burst_mb(values),
-        "per_stream_rate_limit": f"{values.stream_rate_mb}MB",
-        "per_stream_rate_limit_burst": f"{values.stream_burst_mb}MB",
+        "ingestion_rate_mb": tenant_rate_mib(values),
+        "ingestion_burst_size_mb": tenant_burst_mib(values),
+        "per_stream_rate_limit": f"{values.stream_rate_mib}MB",
+        "per_stream_rate_limit_burst": f"{values.stream_burst_mib}MB",
         "max_global_streams_per_user": stream_budget(values),
         # The agents' labels, service_name that Loki adds, and filename on the streams of node files.
         "max_label_names_per_series": len(STREAM_LABELS) + 2,
@@ -146,7 +151,7 @@ def render_loki(base: Mapping[str, Any], values: LokiValues) -> str:
             "retention_delete_delay": f"{round(values.delete_delay_hours * 3600)}s",
         },
         "limits_config": _limits(values),
-        "query_range": {"results_cache": {"cache": {"embedded_cache": {"max_size_mb": values.results_cache_mb}}}},
+        "query_range": {"results_cache": {"cache": {"embedded_cache": {"max_size_mb": values.results_cache_mib}}}},
         "ruler": _ruler(values),
     }
     return documents.dump(documents.overlay(base, changes))

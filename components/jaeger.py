@@ -1,0 +1,277 @@
+"""Jaeger: takes in spans, says what to sample, answers queries. Needs the span store; its Monitor tab, Prometheus."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pulumi
+from pulumi_kubernetes import core
+
+from components.jaeger_cleaner import CleanerArgs, IndexCleaner
+from components.settings.base import Exposure
+from components.settings.tools import JaegerSettings
+from components.shared import Endpoint, SharedOutputs
+from components.workload import Workload, WorkloadArgs
+from components.workload import exposure as outside
+from components.workload.pod import ConfigMapFiles, Container, Mount, Probe, SecretFiles, wait_for
+from components.workload.spec import checksum, metadata
+from rendering import documents
+from rendering.declarations import Platform
+from rendering.jaeger import STORE_URL, JaegerValues, Role, render_jaeger, render_ui
+from rendering.sampling import render_sampling
+
+TOOL = "jaeger"
+COMPONENT = "traces"
+QUERY = "jaeger-query"
+COLLECTOR = "jaeger-collector"
+USER = 10001  # of the image
+HEALTH_PORT = 13133
+CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "jaeger"
+
+QUERY_PORTS: Mapping[str, int] = {"http": 16686, "grpc": 16685}
+COLLECTOR_PORTS: Mapping[str, int] = {
+    "otlp-grpc": 4317,
+    "otlp-http": 4318,
+    "jaeger-grpc": 14250,
+    "jaeger-thrift": 14268,
+    "zipkin": 9411,
+    "sampling-http": 5778,
+    "sampling-grpc": 5779,
+}
+METRICS_PORTS: Mapping[str, int] = {"http-metrics": 8888}
+SPAN_METRICS_PORTS: Mapping[str, int] = {"spanmetrics": 8889}
+
+# Long enough to write what the queue holds.
+STOP_SECONDS = 60
+
+_SECRET = "jaeger-span-store"  # noqa: S105 (a name)
+
+
+def query_endpoint(namespace: str) -> Endpoint:
+    """The UI and the query API."""
+    return Endpoint(name=QUERY, namespace=namespace, port=QUERY_PORTS["http"])
+
+
+def otlp_endpoint(namespace: str) -> Endpoint:
+    """Where services send spans (OTLP over gRPC)."""
+    return Endpoint(name=COLLECTOR, namespace=namespace, port=COLLECTOR_PORTS["otlp-grpc"])
+
+
+def sampling_endpoint(namespace: str) -> Endpoint:
+    """Where services ask for their sampling strategy (HTTP)."""
+    return Endpoint(name=COLLECTOR, namespace=namespace, port=COLLECTOR_PORTS["sampling-http"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanStore:
+    """What Jaeger needs to know of the store of spans."""
+
+    kind: Literal["opensearch", "elasticsearch"]
+    url: pulumi.Input[str]
+    host: pulumi.Input[str]
+    port: pulumi.Input[str]
+    shards: int
+    replicas: int
+    # A login, where the store asks for one.
+    username: str | None = None
+    password: pulumi.Input[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JaegerArgs:
+    shared: SharedOutputs
+    settings: JaegerSettings
+    image: str
+    cleaner_image: str
+    busybox_image: str
+    store: SpanStore
+    platform: Platform  # declared services, and how their health checks are sampled
+    prometheus: Endpoint
+    grafana_url: str  # as people type it; the UI's links go there
+
+
+class Jaeger(pulumi.ComponentResource):
+    """All in one, or collector and query apart; behind the same two Services either way."""
+
+    query: Endpoint
+    otlp: Endpoint
+    sampling: Endpoint
+
+    def __init__(self, name: str, args: JaegerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:Jaeger", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        namespace, labels = args.shared.namespace, args.shared.labels(TOOL, COMPONENT)
+
+        files = _config_files(args)
+        config = core.v1.ConfigMap(
+            f"{name}-config", metadata=metadata("jaeger-config", namespace, labels), data=files, opts=child
+        )
+        sampling = core.v1.ConfigMap(
+            f"{name}-sampling",
+            metadata=metadata("jaeger-sampling", namespace, labels),
+            data={"strategies.json": render_sampling(args.platform.services, args.platform.health_checks)},
+            opts=child,
+        )
+        waits_for: list[pulumi.Resource] = [config, sampling]
+        if args.store.password is not None:
+            waits_for.append(
+                core.v1.Secret(
+                    f"{name}-span-store",
+                    metadata=metadata(_SECRET, namespace, labels),
+                    string_data={"password": args.store.password},
+                    opts=child,
+                )
+            )
+        after = pulumi.ResourceOptions(parent=self, depends_on=waits_for)
+        if args.settings.layout == "split":
+            _split(args, checksum(files), after)
+        else:
+            _all_in_one(args, checksum(files), after)
+        IndexCleaner(
+            f"{name}-index-cleaner",
+            CleanerArgs(
+                shared=args.shared,
+                image=args.cleaner_image,
+                retention_hours=args.settings.retention_hours,
+                index_prefix=index_prefix(args.shared),
+                store_url=args.store.url,
+                username=args.store.username,
+                password_secret=_SECRET if args.store.password is not None else None,
+            ),
+            after,
+        )
+        self.query = query_endpoint(namespace)
+        self.otlp = otlp_endpoint(namespace)
+        self.sampling = sampling_endpoint(namespace)
+        self.register_outputs({"url": self.query.url, "otlp": self.otlp.address})
+
+
+def index_prefix(shared: SharedOutputs) -> str:
+    """Stands before the name of every index, so that environments can share a store."""
+    return shared.environment
+
+
+def _config_files(args: JaegerArgs) -> dict[str, str]:
+    base = documents.load(CONFIGS / "jaeger.yaml")
+    values = JaegerValues(
+        store_kind=args.store.kind,
+        username=args.store.username,
+        index_prefix=index_prefix(args.shared),
+        retention_hours=args.settings.retention_hours,
+        shards=args.store.shards,
+        replicas=args.store.replicas,
+        prometheus_url=args.prometheus.url,
+    )
+    roles = (Role.COLLECTOR, Role.QUERY) if args.settings.layout == "split" else (Role.ALL_IN_ONE,)
+    return {
+        **{f"{role}.yaml": render_jaeger(base, values, role) for role in roles},
+        "ui.json": render_ui((CONFIGS / "ui.json").read_text(encoding="utf-8"), args.grafana_url),
+    }
+
+
+def _all_in_one(args: JaegerArgs, config_checksum: str, opts: pulumi.ResourceOptions) -> None:
+    ports = {**METRICS_PORTS, **SPAN_METRICS_PORTS, **COLLECTOR_PORTS, "query-http": 16686, "query-grpc": 16685}
+    for service, service_ports, exposure in (
+        (QUERY, QUERY_PORTS, args.settings.exposure),
+        (COLLECTOR, COLLECTOR_PORTS, Exposure()),
+    ):
+        outside.service(
+            service,
+            opts,
+            namespace=args.shared.namespace,
+            labels=args.shared.labels(TOOL, COMPONENT),
+            selector=args.shared.selector(TOOL),
+            ports=service_ports,
+            exposure=exposure,
+        )
+    container = _container(args, Role.ALL_IN_ONE, ports)
+    _workload(args, TOOL, container, opts, replicas=1, config_checksum=config_checksum)
+
+
+def _split(args: JaegerArgs, config_checksum: str, opts: pulumi.ResourceOptions) -> None:
+    collector = _container(args, Role.COLLECTOR, {**METRICS_PORTS, **SPAN_METRICS_PORTS, **COLLECTOR_PORTS})
+    query = _container(args, Role.QUERY, {**METRICS_PORTS, "query-http": 16686, "query-grpc": 16685})
+    settings = args.settings
+    _workload(
+        args,
+        COLLECTOR,
+        collector,
+        opts,
+        replicas=settings.collector_replicas,
+        config_checksum=config_checksum,
+        service_ports=COLLECTOR_PORTS,
+    )
+    _workload(
+        args,
+        QUERY,
+        query,
+        opts,
+        replicas=settings.query_replicas,
+        config_checksum=config_checksum,
+        service_ports=QUERY_PORTS,
+        exposure=settings.exposure,
+    )
+
+
+def _workload(
+    args: JaegerArgs,
+    tool: str,
+    container: Container,
+    opts: pulumi.ResourceOptions,
+    *,
+    replicas: int,
+    config_checksum: str,
+    service_ports: Mapping[str, int] | None = None,
+    exposure: Exposure | None = None,
+) -> None:
+    Workload(
+        tool,
+        WorkloadArgs(
+            shared=args.shared,
+            tool=tool,
+            component=COMPONENT,
+            kind="Deployment",
+            user=USER,
+            init_containers=(_wait_for_store(args),),
+            containers=(container,),
+            replicas=replicas,
+            service_ports=service_ports or {},
+            exposure=exposure or Exposure(),
+            # The strategies are left out: Jaeger reads them again by itself.
+            config_checksum=config_checksum,
+            termination_grace_seconds=STOP_SECONDS,
+        ),
+        opts,
+    )
+
+
+def _wait_for_store(args: JaegerArgs) -> Container:
+    """Jaeger gives up at once when its store does not answer."""
+    host, port = pulumi.Output.from_input(args.store.host), pulumi.Output.from_input(args.store.port)
+    return wait_for("span-store", args.busybox_image, host, port)
+
+
+def _container(args: JaegerArgs, role: Role, ports: Mapping[str, int]) -> Container:
+    resources = args.settings.resources
+    mounts = [
+        Mount(name="config", path="/etc/jaeger/config", source=ConfigMapFiles(name="jaeger-config")),
+        Mount(name="sampling", path="/etc/jaeger/sampling", source=ConfigMapFiles(name="jaeger-sampling")),
+    ]
+    if args.store.password is not None:
+        mounts.append(Mount(name="secrets", path="/etc/jaeger/secrets", source=SecretFiles(name=_SECRET)))
+    return Container(
+        name=TOOL,
+        image=args.image,
+        args=("--config", f"/etc/jaeger/config/{role}.yaml"),
+        ports=ports,
+        resources=resources,
+        env={
+            STORE_URL: pulumi.Output.from_input(args.store.url),
+            "GOMEMLIMIT": f"{resources.memory_limit_mib * 9 // 10}MiB",
+        },
+        mounts=tuple(mounts),
+        startup=Probe(path="/status", port=HEALTH_PORT, period_seconds=2, failure_threshold=60),
+        readiness=Probe(path="/status", port=HEALTH_PORT),
+        liveness=Probe(path="/status", port=HEALTH_PORT, failure_threshold=6),
+    )
