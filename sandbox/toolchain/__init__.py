@@ -9,7 +9,7 @@ from pathlib import Path
 from sandbox.toolchain import builder, cache
 from sandbox.toolchain.table import program_names
 
-__all__ = ["bin_dir", "binary", "ensure", "program_names"]
+__all__ = ["bin_dir", "binary", "ensure", "local_program", "program_names"]
 
 
 def ensure(names: Iterable[str]) -> dict[str, Path]:
@@ -22,6 +22,11 @@ def ensure(names: Iterable[str]) -> dict[str, Path]:
 def binary(name: str) -> Path:
     """One program's executable, built when it is missing."""
     return ensure([name])[name]
+
+
+def local_program(folder: Path, name: str) -> Path:
+    """The static Go program of a folder of this repository, built when its source changed. Raises SandboxError."""
+    return builder.local_program(folder, name)
 
 
 def bin_dir() -> Path:

@@ -1,5 +1,6 @@
 """Builds what is missing, one program at a time; an interrupted run goes on at the program it was at."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 from sandbox.errors import SandboxError
 from sandbox.toolchain import cache, debian, golang
 from sandbox.toolchain.progress import Progress
-from sandbox.toolchain.table import Group, group_of, program_names
+from sandbox.toolchain.table import HERE, Group, group_of, program_names
 
 
 def ensure(names: Iterable[str]) -> dict[str, Path]:
@@ -34,6 +35,33 @@ def find(program: str) -> Path | None:
     if cached.exists():
         return cached
     return _on_path(program)
+
+
+def local(name: str) -> Path:
+    """The static program of a folder here with Go source and a go.mod (pause), built when its source changed."""
+    return local_program(HERE / name, name)
+
+
+def local_program(folder: Path, name: str) -> Path:
+    """The static program of any folder with a go.mod and a main package, built when its source changed.
+
+    Raises SandboxError as ensure() does.
+    """
+    sources = sorted(path for path in folder.rglob("*") if path.suffix in {".go", ".mod", ".sum"})
+    text = b"\0".join(path.name.encode() + b"\0" + path.read_bytes() for path in sources)
+    target = cache.toolchain_dir() / f"{name}-local-{hashlib.sha256(text).hexdigest()[:8]}"
+    if (target / name).exists():
+        return target / name
+    golang.require_go(folder)
+    with cache.using_build_caches(), tempfile.TemporaryDirectory(dir=golang.build_dir()) as temporary:
+        made = Path(temporary) / "made"
+        argv = ["go", "build", "-o", str(made / name), "-ldflags", "-s -w", "."]
+        _run(argv, folder, {"CGO_ENABLED": "0"}, name, None)
+        for old in target.parent.glob(f"{name}-local-*"):
+            shutil.rmtree(old)
+        made.rename(target)
+    cache.drop_build_caches()
+    return target / name
 
 
 def _in_build_order(names: Iterable[str]) -> list[str]:
@@ -97,7 +125,7 @@ def _build(group: Group, program: str, progress: Progress) -> None:
         cache.put(program, made)
 
 
-def _run(argv: list[str], folder: Path, environment: dict[str, str], program: str, progress: Progress) -> None:
+def _run(argv: list[str], folder: Path, environment: dict[str, str], program: str, progress: Progress | None) -> None:
     """Runs a build with its words in a log file, ticking the display. SandboxError with the log's end if it fails."""
     log = golang.build_dir() / f"{program}.log"
     with log.open("w") as handle:
@@ -106,7 +134,8 @@ def _run(argv: list[str], folder: Path, environment: dict[str, str], program: st
         )
         try:
             while process.poll() is None:
-                progress.tick()
+                if progress:
+                    progress.tick()
                 time.sleep(0.2)
         finally:
             if process.poll() is None:

@@ -39,6 +39,13 @@ def put(program: str, built: Path) -> Path:
     return target
 
 
+def identity(program: str, executable: Path) -> str:
+    """What changes when the program does: its cache folder's name, or for one from PATH its path and release."""
+    if executable.parent.parent == toolchain_dir():
+        return executable.parent.name
+    return f"{executable}-{group_of(program).release}"
+
+
 def bin_dir() -> Path:
     """Links to the executables, under their plain names."""
     folder = toolchain_dir() / "bin"

@@ -3,8 +3,11 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 
+from sandbox import paths
 from sandbox.errors import SandboxError
 
 _UPDATED = False
@@ -24,6 +27,26 @@ def ensure(packages: Iterable[str]) -> None:
     _apt("install", "-y", "--no-install-recommends", *missing)
 
 
+def unpacked(package: str) -> Path:
+    """A folder with the package's files, without installing it. SandboxError when apt has no such package."""
+    folder = paths.cache_dir() / "debian" / package
+    if not folder.exists():
+        if not shutil.which("apt-get"):
+            raise SandboxError(
+                f"this needs Debian's package {package}, and apt-get is not on PATH; use Debian or Ubuntu"
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            _update_once()
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            # The downloader's own user may not write here; root's may.
+            _apt("-o", "APT::Sandbox::User=root", "download", package, folder=temporary)
+            packed = next(Path(temporary).glob("*.deb"))
+            subprocess.run(["dpkg-deb", "-x", packed, f"{temporary}/files"], check=True)
+            (Path(temporary) / "files").rename(folder)
+    return folder
+
+
 def installed(package: str) -> bool:
     """True when dpkg has the package, set up."""
     if not shutil.which("dpkg-query"):
@@ -41,10 +64,10 @@ def _update_once() -> None:
         _UPDATED = True
 
 
-def _apt(*arguments: str) -> None:
+def _apt(*arguments: str, folder: str = "/") -> None:
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     # Another apt on the machine (unattended upgrades) is waited for, not fought.
     argv = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *arguments]
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SandboxError(f"{' '.join(argv)} failed: {done.stderr.strip()[-1500:]}")

@@ -34,6 +34,11 @@ def environment() -> dict[str, str]:
     }
 
 
+def goroot() -> Path:
+    """Where the Go on PATH lies."""
+    return Path(output(["go", "env", "GOROOT"], build_dir(), dict(os.environ)).strip())
+
+
 def require_go(folder: Path) -> None:
     """Raises SandboxError unless the go command is there and is new enough for folder's go.mod."""
     if not shutil.which("go"):

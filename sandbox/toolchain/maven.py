@@ -1,0 +1,55 @@
+"""Archives from Maven Central by coordinate, fetched with the machine's own mvn."""
+
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from pathlib import Path
+
+from sandbox import paths
+from sandbox.errors import SandboxError
+
+
+def ensure(coordinate: str) -> Path:
+    """The file of `group:artifact:version:packaging`, from the cache or Maven Central. SandboxError when it fails."""
+    try:
+        group, artifact, version, packaging = coordinate.split(":")
+    except ValueError:
+        raise SandboxError(f"{coordinate} is no Maven coordinate; write group:artifact:version:packaging") from None
+    folder = paths.cache_dir() / "maven"
+    target = folder / f"{artifact}-{version}.{packaging}"
+    # Two groups may use one artifact name, so the group is part of the path.
+    target = folder / group / target.name
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _fetch(coordinate, target)
+    return target
+
+
+def unpack(coordinate: str, target: Path) -> None:
+    """Unpacks a zip archive's one top folder as `target`, with its executable bits."""
+    archive = ensure(coordinate)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+        with zipfile.ZipFile(archive) as packed:
+            for info in packed.infolist():
+                path = Path(packed.extract(info, temporary))
+                # zipfile drops the modes; scripts in bin/ need theirs.
+                if mode := info.external_attr >> 16 & 0o777:
+                    path.chmod(mode)
+        inner = list(Path(temporary).iterdir())
+        (inner[0] if len(inner) == 1 and inner[0].is_dir() else Path(temporary)).rename(target)
+
+
+def _fetch(coordinate: str, target: Path) -> None:
+    if not shutil.which("mvn"):
+        raise SandboxError(
+            f"mvn is not on PATH (it fetches {coordinate}); install Maven, on Debian: apt-get install maven"
+        )
+    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+        argv = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={coordinate}", f"-DoutputDirectory={temporary}"]
+        done = subprocess.run(argv, cwd=temporary, capture_output=True, text=True, check=False)
+        fetched = [path for path in Path(temporary).iterdir() if path.is_file()]
+        if done.returncode or len(fetched) != 1:
+            raise SandboxError(f"fetching {coordinate} failed: {(done.stdout + done.stderr).strip()[-1500:]}")
+        fetched[0].rename(target)

@@ -1,0 +1,3 @@
+module observability-stack/sandbox/toolchain/pause
+
+go 1.24
