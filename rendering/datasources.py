@@ -1,8 +1,8 @@
 """Grafana's provisioned datasources and the correlations between them, and the providers of its dashboard folders.
 
-Every datasource is one of the constants below: dashboards and provisioning refer to the object, so that a uid is written
-once. The correlations are a contract that people rely on: an exemplar opens its trace, a trace its logs and its metrics, a
-log line its trace.
+Every datasource is one of the constants below: dashboards and provisioning refer to the object, so that a uid is
+written once. The correlations are a contract that people rely on: an exemplar opens its trace, a trace its logs and its
+metrics, a log line its trace.
 """
 
 from dataclasses import dataclass

@@ -70,10 +70,18 @@ def cluster_token(*, verify: bool) -> dict[str, Any]:
 def stack_jobs(monitoring_namespace: str, agents_namespace: str) -> list[Job]:
     """The tools of the stack and the exporters: pods found by label, port found by name."""
 
-    def job(name: str, sample_limit: int, *, port: str = "http-metrics", agent: bool = False, **rest: Any) -> Job:
+    def job(
+        name: str,
+        sample_limit: int,
+        *,
+        app: str | None = None,
+        port: str = "http-metrics",
+        agent: bool = False,
+        **rest: Any,
+    ) -> Job:
         namespace = agents_namespace if agent else monitoring_namespace
         on_node = [relabel.copy("__meta_kubernetes_pod_node_name", "node")] if agent else []
-        steps = [relabel.keep(APP_NAME, name), relabel.keep(PORT_NAME, port), relabel.RUNNING_PODS]
+        steps = [relabel.keep(APP_NAME, app or name), relabel.keep(PORT_NAME, port), relabel.RUNNING_PODS]
         return Job(
             name=name,
             discovery=kubernetes("pod", namespaces=(namespace,), selector=PART_OF),
@@ -94,7 +102,9 @@ def stack_jobs(monitoring_namespace: str, agents_namespace: str) -> list[Job]:
         job("grafana", 20_000),
         job("loki", 30_000, options=native),
         job("promtail", 5_000, agent=True),
-        job("jaeger", 10_000),
+        job("jaeger", 10_000, app="jaeger(-collector|-query)?"),
+        # Request rates and latencies that Jaeger counts in the spans themselves, with exemplars.
+        job("jaeger-spanmetrics", 50_000, app="jaeger(-collector)?", port="spanmetrics"),
         job("node-exporter", 5_000, agent=True, dropped=(node_noise,)),
         # The labels namespace, pod, node say what a series is about, not who told us.
         job(

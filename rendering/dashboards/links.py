@@ -42,7 +42,7 @@ class Link:
 
 
 def to(uid: Uid, title: str, **variables: str) -> Link:
-    """Link to a dashboard at the same time range, each of `variables` set there: `to(Uid.LOGS, "Logs", service="$service")`."""
+    """Link to a dashboard at the same time range, with `variables` set: `to(Uid.LOGS, "Logs", service="$service")`."""
     values = "".join(f"&var-{name}={value}" for name, value in variables.items())
     return Link(title, f"/d/{uid}?${{__url_time_range}}{values}")
 
@@ -78,4 +78,4 @@ def explore(title: str, datasource: Datasource, expression: str) -> Link:
 
 def logs_of(tool: str) -> Link:
     """The log lines of one of the stack's own workloads, in Explore."""
-    return explore(f"Logs of {tool}", LOKI, f'{{app="{tool}"}}')
+    return explore(f"Logs of {tool}", LOKI, f'{{service="{tool}"}}')

@@ -171,8 +171,8 @@ def _storage() -> Row:
             ),
             panels.graph(
                 title="Time covered",
-                about="Age of the oldest sample. It should approach the retention in days and stay there; when it falls, "
-                "size evicts data before time does.",
+                about="Age of the oldest sample. It should reach the retention and stay there; when it falls, size "
+                "evicts data before time does.",
                 queries=[
                     Promql('time() - min(prometheus_tsdb_lowest_timestamp_seconds{job="prometheus"})', "covered"),
                     Promql('max(prometheus_tsdb_retention_limit_seconds{job="prometheus"})', "retention"),
@@ -183,7 +183,7 @@ def _storage() -> Row:
             ),
             panels.graph(
                 title="Series created and removed",
-                about="Churn per second. High churn (pods coming and going, ids in labels) costs more than many series.",
+                about="Churn per second. High churn (short-lived pods, ids in labels) costs more than many series.",
                 queries=[
                     Promql("sum(rate(prometheus_tsdb_head_series_created_total[$__rate_interval]))", "created"),
                     Promql("sum(rate(prometheus_tsdb_head_series_removed_total[$__rate_interval]))", "removed"),

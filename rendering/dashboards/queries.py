@@ -126,3 +126,8 @@ class Dependencies:
 
 
 Query = Promql | Logql | Traces | Dependencies
+
+
+def where(*matchers: str) -> str:
+    """A selector of those label matchers: `where('job="loki"', 'code=~"5.."')`."""
+    return "{" + ", ".join(matchers) + "}"

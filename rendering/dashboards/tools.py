@@ -6,7 +6,7 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Row
 from rendering.dashboards.links import TO_ALERTS, TO_WORKLOADS, Link, logs_of
 from rendering.dashboards.panels import GREEN, RED
-from rendering.dashboards.queries import Logql, Promql
+from rendering.dashboards.queries import Logql, Promql, where
 
 
 def leads(tool: str) -> tuple[Link, ...]:
@@ -19,7 +19,7 @@ def up_tile(tool: str) -> panels.Panel:
     return panels.number(
         title="Instances up",
         about=f"Instances of {tool} that answered the last scrape. Red when none did.",
-        queries=[Promql(f'sum(up{{job="{tool}"}})')],
+        queries=[Promql(f"sum(up{_job(tool)})")],
         unit="short",
         links=leads(tool),
         thresholds=[(panels.FROM_BOTTOM, RED), (1, GREEN)],
@@ -28,8 +28,8 @@ def up_tile(tool: str) -> panels.Panel:
 
 def process_row(tool: str) -> Row:
     """CPU, memory, goroutines and open files of the process, by instance."""
-    links = leads(tool)
-    share = f'process_open_fds{{job="{tool}"}} / process_max_fds{{job="{tool}"}}'
+    links, job = leads(tool), _job(tool)
+    share = f"process_open_fds{job} / process_max_fds{job}"
     return Row(
         "Process",
         [
@@ -48,7 +48,7 @@ def process_row(tool: str) -> Row:
             panels.graph(
                 title="Memory",
                 about="Resident memory, by pod. Compare with the container's limit on the workloads dashboard.",
-                queries=[Promql(f'sum by (pod) (process_resident_memory_bytes{{job="{tool}"}})', "{{pod}}")],
+                queries=[Promql(f"sum by (pod) (process_resident_memory_bytes{job})", "{{pod}}")],
                 unit="bytes",
                 links=links,
                 width=panels.QUARTER,
@@ -56,7 +56,7 @@ def process_row(tool: str) -> Row:
             panels.graph(
                 title="Goroutines",
                 about="Concurrent tasks, by pod. Growth without end is a leak or a peer that does not answer.",
-                queries=[Promql(f'sum by (pod) (go_goroutines{{job="{tool}"}})', "{{pod}}")],
+                queries=[Promql(f"sum by (pod) (go_goroutines{job})", "{{pod}}")],
                 unit="short",
                 links=links,
                 width=panels.QUARTER,
@@ -75,9 +75,9 @@ def process_row(tool: str) -> Row:
     )
 
 
-def log_row(tool: str, *, selector: str = "") -> Row:
-    """What the tool itself logs, warnings and errors first."""
-    where = selector or f'{{app="{tool}"}}'
+def log_row(tool: str) -> Row:
+    """What the tool itself logs."""
+    source = where(f'service="{tool}"')
     links = leads(tool)
     return Row(
         "Its own log",
@@ -85,7 +85,7 @@ def log_row(tool: str, *, selector: str = "") -> Row:
             panels.graph(
                 title="Lines by level",
                 about="Log lines per second by level. A rise of errors dates the beginning of a problem.",
-                queries=[Logql(f"sum by (level) (rate({where}[$__auto]))", "{{level}}")],
+                queries=[Logql(f"sum by (level) (rate({source}[$__auto]))", "{{level}}")],
                 unit="cps",
                 links=links,
                 width=panels.THIRD,
@@ -93,8 +93,8 @@ def log_row(tool: str, *, selector: str = "") -> Row:
             ),
             panels.lines(
                 title="Warnings and errors",
-                about="Latest lines that say warning or error. Empty is good.",
-                queries=[Logql(f'{where} |~ "(?i)warn|error|panic|fatal"', lines=100)],
+                about="Latest lines of level warn and above. Empty is good.",
+                queries=[Logql(f'{source} | level=~"warn|error|fatal"', lines=100)],
                 unit="short",
                 links=links,
                 width=2 * panels.THIRD,
@@ -116,3 +116,7 @@ def ratio_tile(title: str, about: str, expr: str, links: Sequence[Link], *, red_
         thresholds=[(red_from, RED)],
         decimals=2,
     )
+
+
+def _job(tool: str) -> str:
+    return where(f'job="{tool}"')

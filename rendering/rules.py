@@ -1,0 +1,188 @@
+"""Prometheus' rule files: the native ones in `configs/prometheus/rules/`, with the stack's values laid over them.
+
+The native files are valid as they stand. What may be changed is found in the parsed document: an alert by its name, its
+threshold by the mark that follows the number in its expression:
+
+    service:http_errors:ratio_rate5m > 0.05 # threshold: ratio
+
+so that no value is written twice, and no text that states a value can become untrue (the threshold in force is added as
+an annotation). Links (runbook, dashboard, logs) are added here, in one place, to every alert.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rendering import documents
+from rendering.declarations import Platform
+from rendering.documents import Document
+from rendering.slo import declared_rules
+
+DECLARED_FILE = "declared.yaml"
+MARK = re.compile(r"(?P<number>-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?P<mark>\s*# threshold: (?P<unit>[^\n]+))")
+DURATION = re.compile(r"\d+(ms|[smhdw])")
+
+
+class RuleError(ValueError):
+    """An override, or a rule file, that cannot be used; the message says what to write instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """A change to the alert of one name. What is None stays as the rule file says."""
+
+    threshold: float | None = None
+    for_: str | None = None
+    """How long the condition must stand, in Prometheus' notation (`10m`)."""
+    severity: str | None = None
+    team: str | None = None
+    disabled: bool = False
+    reason: str | None = None
+    """Why it is disabled; required then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RulesArgs:
+    """What the rules depend on beside the native files and the declared services."""
+
+    runbook_base_url: str
+    """An alert links to `<this>/<Alert>.md`."""
+    grafana_url: str
+    """What people type to open Grafana; alerts link to its dashboards."""
+    expected_jobs: tuple[str, ...]
+    """Jobs that must always have a target."""
+    hidden_jobs: frozenset[str] = frozenset()
+    """Jobs that do not exist here; rules that select one of them are left out with it."""
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    """By alert name."""
+
+
+def load_rule_files(folder: Path) -> dict[str, Document]:
+    """The native rule files by file name. Raises RuleError naming a file that is not one."""
+    files = {}
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            files[path.name] = documents.load(path)
+        except ValueError as error:
+            raise RuleError(str(error)) from error
+        if not isinstance(files[path.name].get("groups"), list):
+            raise RuleError(f"{path}: has no list `groups`; write a Prometheus rule file")
+    if not files:
+        raise RuleError(f"{folder} holds no *.yaml; nothing would ever alert")
+    return files
+
+
+def render_rules(files: Mapping[str, Document], platform: Platform, args: RulesArgs) -> dict[str, str]:
+    """All rule files as text by file name, as Prometheus gets them.
+
+    Raises RuleError for an override that names no alert or changes what the alert does not have.
+    """
+    _check_overrides(files, args.overrides)
+    rendered = {DECLARED_FILE: documents.dump(declared_rules(platform, args.expected_jobs))}
+    for name, document in files.items():
+        groups = [overlaid for group in document["groups"] if (overlaid := _group(group, args))["rules"]]
+        if groups:
+            rendered[name] = documents.dump({"groups": groups})
+    return rendered
+
+
+def alert_names(files: Mapping[str, Document]) -> tuple[str, ...]:
+    """Every distinct alert, sorted."""
+    return tuple(sorted({rule["alert"] for rule in _rules(files) if "alert" in rule}))
+
+
+def threshold(rule: Mapping[str, Any]) -> tuple[float, str] | None:
+    """Value and unit of an alert's marked threshold, or None where it has none."""
+    match = MARK.search(rule["expr"])
+    return (float(match["number"]), match["unit"].strip()) if match else None
+
+
+def _group(group: Document, args: RulesArgs) -> Document:
+    rules = [_rule(rule, args) for rule in group["rules"] if not _left_out(rule, args)]
+    return {**group, "rules": rules}
+
+
+def _left_out(rule: Document, args: RulesArgs) -> bool:
+    override = args.overrides.get(rule.get("alert", ""))
+    if override is not None and override.disabled:
+        return True
+    return any(f'job="{job}"' in rule["expr"] for job in args.hidden_jobs)
+
+
+def _rule(rule: Document, args: RulesArgs) -> Document:
+    if "alert" not in rule:
+        return rule
+    override = args.overrides.get(rule["alert"], Override())
+    changes: Document = {}
+    if override.threshold is not None:
+        number = f"{override.threshold:.12g}"
+        changes["expr"] = MARK.sub(lambda match: number + match["mark"], rule["expr"])
+    if override.for_ is not None:
+        changes["for"] = override.for_
+    given = {"severity": override.severity, "team": override.team}
+    changes["labels"] = {label: value for label, value in given.items() if value is not None}
+    overlaid = documents.overlay(rule, changes)
+    return documents.overlay(overlaid, {"annotations": _links(overlaid, args)})
+
+
+def _links(rule: Document, args: RulesArgs) -> dict[str, str]:
+    """Where to go from the message. Prometheus fills in the labels."""
+    links = {"runbook_url": f"{args.runbook_base_url}/{rule['alert']}.md"}
+    category = rule["labels"].get("category", "service-health")
+    links["dashboard_url"] = f"{args.grafana_url}/d/{_DASHBOARDS[category]}"
+    if category in _PER_SERVICE:
+        links["dashboard_url"] += "?var-service={{ $labels.service }}"
+        links["logs_url"] = f"{args.grafana_url}/d/logs?var-service={{{{ $labels.service }}}}"
+    marked = threshold(rule)
+    return links if marked is None else links | {"threshold": f"{marked[0]:.12g} ({marked[1]})"}
+
+
+# Category -> uid of the dashboard that shows it.
+_DASHBOARDS = {
+    "service-health": "service-details",
+    "resources": "service-details",
+    "security": "service-details",
+    "slo": "slos",
+    "database": "postgresql",
+    "redis": "redis",
+    "kubernetes": "kubernetes-workloads",
+    "business": "business",
+    "stack": "alerts",
+}
+_PER_SERVICE = frozenset({"service-health", "resources", "security", "slo"})
+
+
+def _check_overrides(files: Mapping[str, Document], overrides: Mapping[str, Override]) -> None:
+    known = alert_names(files)
+    for name, override in overrides.items():
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            raise RuleError(f"alerts: '{name}' is not an alert; did you mean '{nearest[0]}'?")
+        if override.disabled and not override.reason:
+            raise RuleError(
+                f"alerts: {name}: disabled is true but reason is not set; say why, for whoever asks at night"
+            )
+        if override.for_ is not None and not DURATION.fullmatch(override.for_):
+            raise RuleError(f"alerts: {name}: for is '{override.for_}'; write a number and a unit, such as 10m")
+        marked = [rule for rule in _rules(files) if rule.get("alert") == name and threshold(rule)]
+        if override.threshold is not None and len(marked) != 1:
+            where = "the objectives in services.yaml" if name in _SLO_ALERTS else "for, severity or disabled"
+            raise RuleError(f"alerts: {name}: threshold is {override.threshold:g}, but it has none; change {where}")
+
+
+_SLO_ALERTS = frozenset(
+    {
+        "APIAvailabilitySLOBreach",
+        "APILatencySLOBreach",
+        "APIErrorRateSLOBreach",
+        "ErrorBudgetBurn",
+        "ErrorBudgetExhausted",
+    }
+)
+
+
+def _rules(files: Mapping[str, Document]) -> Iterable[Document]:
+    return (rule for document in files.values() for group in document["groups"] for rule in group["rules"])
