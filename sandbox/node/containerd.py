@@ -34,13 +34,13 @@ def import_images(archives: Iterable[Path]) -> None:
     """Imports OCI image archives under the names they carry, leaving out those that are there already."""
     present = _present()
     for archive in archives:
-        wanted = _contents(archive)
+        wanted = image_digests(archive)
         if wanted and wanted.items() <= present.items():
             continue
         _ctr("images", "import", "--all-platforms", archive)
 
 
-def _contents(archive: Path) -> dict[str, str]:
+def image_digests(archive: Path) -> dict[str, str]:
     """Image name -> digest as the archive's index says; empty when it has none (docker's own format)."""
     with tarfile.open(archive) as tar:
         try:

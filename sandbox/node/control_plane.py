@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from sandbox import processes
+from sandbox import processes, toolchain
 from sandbox.errors import SandboxError
 from sandbox.node import layout
 from sandbox.node.commands import attempt, environment, kubectl, program, run
@@ -52,7 +52,7 @@ def create() -> None:
     """A new cluster with certificates of its own. Raises SandboxError with kubeadm's own words when it fails."""
     layout.KUBERNETES_DIR.mkdir(parents=True, exist_ok=True)
     layout.MARKER.write_text(str(state_dir()))
-    log_file = layout.node_dir() / "kubeadm.log"
+    log_file = processes.log_path("kubeadm")
     argv = [program("kubeadm"), "init", "--config", kubeadm_config(), "--skip-phases=addon/kube-proxy"]
     with log_file.open("wb") as log:
         init = subprocess.Popen(
@@ -135,7 +135,8 @@ def _attend(init: "subprocess.Popen[bytes]", log_file: Path) -> None:
             start_kubelet()
         time.sleep(0.2)
     if init.poll() != 0:
-        reason = " / ".join(log_file.read_text(errors="replace").strip().splitlines()[-5:])
+        lines = log_file.read_text(errors="replace").strip().splitlines()
+        reason = " / ".join([line.strip() for line in lines if "error" in line.lower()][:3] or lines[-3:])
         raise SandboxError(f"kubeadm init failed (see {log_file} and {processes.log_path(KUBELET)}): {reason}")
 
 
@@ -152,6 +153,7 @@ def _kube_proxy_identity() -> None:
 
 
 def _environment() -> dict[str, str]:
-    """The tools' environment without a proxy: everything they talk to is on this machine."""
+    """Without a proxy, since everything they talk to is on this machine; kubeadm looks for the kubelet on PATH."""
     hosts = f"{layout.NODE_IP},{layout.SERVICE_CIDR},{layout.POD_CIDR},127.0.0.1,localhost"
-    return environment({"NO_PROXY": hosts, "no_proxy": hosts})
+    path = f"{toolchain.bin_dir()}:{environment()['PATH']}"
+    return environment({"NO_PROXY": hosts, "no_proxy": hosts, "PATH": path})

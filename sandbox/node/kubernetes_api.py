@@ -5,7 +5,7 @@ import ssl
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import yaml
@@ -14,8 +14,24 @@ Object = dict[str, Any]
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
+class Objects(Protocol):
+    """What a controller needs of a cluster. Objects go by their REST path, such as `/api/v1/persistentvolumes`."""
+
+    def list(self, path: str) -> list[Object]:
+        """All objects of a collection, possibly a moment old."""
+
+    def create(self, path: str, body: Object) -> None:
+        """Creates the object; one of that name that exists already is left as it is."""
+
+    def patch(self, path: str, body: Object) -> None:
+        """Merges `body` into the object."""
+
+    def delete(self, path: str) -> None:
+        """Deletes the object; one that is gone already is no error."""
+
+
 class Api:
-    """Objects by their REST path, such as `/api/v1/persistentvolumes`. Raises httpx.HTTPError."""
+    """Objects of the cluster that a kubeconfig names. All methods raise httpx.HTTPError."""
 
     def __init__(self, kubeconfig: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text())
@@ -30,22 +46,18 @@ class Api:
         self._http = httpx.Client(base_url=cluster["server"], verify=context, timeout=10, trust_env=False)
 
     def list(self, path: str) -> list[Object]:
-        """All objects of a collection, from the API server's cache."""
         items: list[Object] = self._sent("GET", path, params={"resourceVersion": "0"})["items"]
         return items
 
     def create(self, path: str, body: Object) -> None:
-        """Creates the object; one of that name that exists already is left as it is."""
         answer = self._http.post(path, json=body)
         if answer.status_code != httpx.codes.CONFLICT:
             answer.raise_for_status()
 
     def patch(self, path: str, body: Object) -> None:
-        """Merges `body` into the object."""
         self._sent("PATCH", path, json=body, headers=_MERGE)
 
     def delete(self, path: str) -> None:
-        """Deletes the object; one that is gone already is no error."""
         answer = self._http.delete(path)
         if answer.status_code != httpx.codes.NOT_FOUND:
             answer.raise_for_status()

@@ -9,8 +9,9 @@ from sandbox.node import layout
 from sandbox.node.commands import attempt, run
 
 _FILTERS = (("iptables-save", "iptables-restore"), ("ip6tables-save", "ip6tables-restore"))
-# kube-proxy, the kubelet and the CNI plugins name all their chains like this; nobody else's rules point there.
-_OURS = re.compile(r"(^:|-A |-j |-g )(KUBE-|CNI-)")
+# kube-proxy, the kubelet and the CNI plugins name all their chains like this; our own rules carry the comment.
+_COMMENT = "observability-stack"
+_OURS = re.compile(rf"(^:|-A |-j |-g )(KUBE-|CNI-)|--comment {_COMMENT}")
 
 
 def up() -> None:
@@ -20,6 +21,11 @@ def up() -> None:
     prefix = ipaddress.ip_network(layout.NODE_CIDR).prefixlen
     run("ip", "address", "replace", f"{layout.NODE_IP}/{prefix}", "dev", layout.NODE_BRIDGE)
     run("ip", "link", "set", layout.NODE_BRIDGE, "up")
+    # Docker's policy for forwarding is to drop. Last in the chain: kube-proxy's refusals come first.
+    for end in ("-s", "-d"):
+        rule = ("FORWARD", end, layout.POD_CIDR, "-m", "comment", "--comment", _COMMENT, "-j", "ACCEPT")
+        if attempt("iptables", "-w", "-C", *rule) is None:
+            run("iptables", "-w", "-A", *rule)
     configs = layout.node_dir() / "cni"
     configs.mkdir(parents=True, exist_ok=True)
     (configs / "10-sandbox.conflist").write_text(layout.render("cni.conflist"))
@@ -32,7 +38,7 @@ def down() -> None:
     for save, restore in _FILTERS:
         rules = attempt(save) or ""
         if _OURS.search(rules):
-            run(restore, text="\n".join(line for line in rules.splitlines() if not _OURS.search(line)) + "\n")
+            run(restore, text=without_ours(rules))
 
 
 def devices() -> list[str]:
@@ -43,26 +49,38 @@ def devices() -> list[str]:
     return cables + [link["ifname"] for link in links if link["ifname"] in bridges]
 
 
+def without_ours(rules: str) -> str:
+    """What iptables-save printed, less the rules and chains of Kubernetes, CNI and ourselves."""
+    return "\n".join(line for line in rules.splitlines() if not _OURS.search(line)) + "\n"
+
+
 def chains() -> list[str]:
-    """The chains of Kubernetes and CNI that exist."""
+    """The chains of Kubernetes and CNI that exist, and the chains that hold a rule of ours."""
     found = []
     for save, _ in _FILTERS:
         rules = attempt(save) or ""
-        found += [line.split()[0][1:] for line in rules.splitlines() if line.startswith(":") and _OURS.search(line)]
+        lines = [line for line in rules.splitlines() if _OURS.search(line)]
+        found += [line.split()[0][1:] for line in lines if line.startswith(":")]
+        found += [line.split()[1] for line in lines if _COMMENT in line]
     return found
 
 
 def write_resolv_conf() -> None:
-    """The machine's name servers without those on loopback, which mean something else inside a pod."""
+    """Writes the file that pods' name resolution goes on to for names from outside."""
     source = Path("/etc/resolv.conf")
     systemd = Path("/run/systemd/resolve/resolv.conf")
     if "127.0.0.53" in source.read_text() and systemd.exists():
         source = systemd
-    lines = [line for line in source.read_text().splitlines() if not _loopback(line)]
+    (layout.node_dir() / "resolv.conf").write_text(without_loopback(source.read_text()))
+
+
+def without_loopback(resolv_conf: str) -> str:
+    """The name servers less those on loopback, which mean something else inside a pod."""
+    lines = [line for line in resolv_conf.splitlines() if not _loopback(line)]
     if not any(line.startswith("nameserver") for line in lines):
         # CoreDNS wants one; nothing answers there, so names from outside fail at once instead of looping.
         lines.append(f"nameserver {layout.NODE_IP}")
-    (layout.node_dir() / "resolv.conf").write_text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def _loopback(line: str) -> bool:

@@ -21,7 +21,7 @@ PACKAGES = (
     "iproute2",
     "mount",
     "util-linux",
-    "e2fsprogs",
+    "xfsprogs",
 )
 VOLUMES = "node-volumes"
 RECOVERY_SECONDS = 90

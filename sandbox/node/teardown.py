@@ -58,11 +58,11 @@ def _our_processes() -> Iterator[psutil.Process]:
     for process in psutil.process_iter(["cmdline", "status"]):
         if process.info["status"] == psutil.STATUS_ZOMBIE:
             continue
-        if process.pid in pids or _is_ours(process.info["cmdline"] or []):
+        if process.pid in pids or is_node_program(process.info["cmdline"] or []):
             yield process
 
 
-def _is_ours(words: list[str]) -> bool:
+def is_node_program(words: list[str]) -> bool:
     """One of the node's programs, with one of its files on the command line (a log reader has that, too)."""
     if not words or not (Path(words[0]).name.startswith(_PROGRAMS) or "sandbox.node.volumes" in words):
         return False

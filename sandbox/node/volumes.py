@@ -6,6 +6,7 @@ host-path driver) do not bound the size. Everything it does can be done again: i
 remembers nothing beside cluster and disks.
 """
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -17,18 +18,20 @@ import httpx
 from sandbox.errors import SandboxError
 from sandbox.node import layout
 from sandbox.node.disks import Disks, LoopDisks, NoDisks
-from sandbox.node.kubernetes_api import Api, Object
+from sandbox.node.kubernetes_api import Api, Object, Objects
 
 _CLAIMS = "/api/v1/persistentvolumeclaims"
 _VOLUMES = "/api/v1/persistentvolumes"
 _SELECTED_NODE = "volume.kubernetes.io/selected-node"
 _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 _PERIOD_SECONDS = 1.0
+# XFS is not made smaller; a claim may ask for less and gets this.
+_SMALLEST = "300Mi"
 _POWERS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _POWERS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
 
 
-def reconcile(api: Api, disks: Disks) -> Iterator[str]:
+def reconcile(api: Objects, disks: Disks) -> Iterator[str]:
     """One round over all claims and volumes of our class; yields a line for each thing done or failed."""
     claims = [claim for claim in api.list(_CLAIMS) if claim["spec"].get("storageClassName") == layout.STORAGE_CLASS]
     ours = [volume for volume in api.list(_VOLUMES) if _annotations(volume).get(_PROVISIONED_BY) == layout.PROVISIONER]
@@ -55,11 +58,10 @@ def reconcile(api: Api, disks: Disks) -> Iterator[str]:
 
 def size_bytes(quantity: str) -> int:
     """A Kubernetes quantity such as `10Gi` in bytes, rounded up. Raises ValueError for what is none."""
-    number = quantity.rstrip("KMGTPki")
-    unit = quantity[len(number) :]
-    if unit not in _POWERS or not number:
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?)([kMGTP]|[KMGTP]i)?", quantity)
+    if parts is None:
         raise ValueError(f"{quantity} is no size; write for instance 10Gi")
-    exact = Decimal(number) * _POWERS[unit]
+    exact = Decimal(parts[1]) * _POWERS[parts[2] or ""]
     return int(exact.to_integral_value(rounding="ROUND_CEILING"))
 
 
@@ -79,7 +81,7 @@ def volume_for(claim: Object, path: Path) -> Object:
         "metadata": {"name": volume_name(claim), "annotations": {_PROVISIONED_BY: layout.PROVISIONER}},
         "spec": {
             "storageClassName": layout.STORAGE_CLASS,
-            "capacity": {"storage": _requested(claim)},
+            "capacity": {"storage": _capacity(claim)},
             "accessModes": claim["spec"]["accessModes"],
             "volumeMode": "Filesystem",
             "persistentVolumeReclaimPolicy": "Delete",
@@ -90,16 +92,16 @@ def volume_for(claim: Object, path: Path) -> Object:
     }
 
 
-def _provision(api: Api, disks: Disks, claim: Object) -> Iterator[str]:
+def _provision(api: Objects, disks: Disks, claim: Object) -> Iterator[str]:
     chosen = _SELECTED_NODE in _annotations(claim)
     if not chosen or claim["spec"].get("volumeName") or "deletionTimestamp" in claim["metadata"]:
         return
-    path = disks.provide(volume_name(claim), size_bytes(_requested(claim)))
+    path = disks.provide(volume_name(claim), size_bytes(_capacity(claim)))
     api.create(_VOLUMES, volume_for(claim, path))
-    yield f"{_title(claim)}: a disk of {_requested(claim)}"
+    yield f"{_title(claim)}: a disk of {_capacity(claim)}"
 
 
-def _grow(api: Api, disks: Disks, claim: Object, volume: Object) -> Iterator[str]:
+def _grow(api: Objects, disks: Disks, claim: Object, volume: Object) -> Iterator[str]:
     """First the disk, then what the cluster believes of it."""
     wanted = _requested(claim)
     told = claim.get("status", {}).get("capacity", {}).get("storage")
@@ -116,6 +118,10 @@ def _grow(api: Api, disks: Disks, claim: Object, volume: Object) -> Iterator[str
 def _requested(claim: Object) -> str:
     quantity: str = claim["spec"]["resources"]["requests"]["storage"]
     return quantity
+
+
+def _capacity(claim: Object) -> str:
+    return max(_requested(claim), _SMALLEST, key=size_bytes)
 
 
 def _annotations(thing: Object) -> dict[str, str]:
