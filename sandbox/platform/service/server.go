@@ -37,19 +37,19 @@ type Service struct {
 	client  *http.Client
 }
 
-// newService plays c.Service as graph has it. silenced says which signals a fault holds back; main ties it to the exporter.
+// newService plays c.Service as graph has it. changed is told of every new fault: what holds signals back lies outside.
 func newService(
 	c Config, graph *Graph, out *Output, tracer trace.TracerProvider, changed func(Fault),
 ) (*Service, error) {
-	routes, known := graph.Services[c.Service]
-	if !known {
-		return nil, fmt.Errorf("SERVICE: %q has no routes in %s", c.Service, c.CallsFile)
+	if c.Peers[c.Service] == "" {
+		return nil, fmt.Errorf("SERVICE: nobody in PEERS is called %q", c.Service)
 	}
 	for name := range graph.Services {
 		if c.Peers[name] == "" {
 			return nil, fmt.Errorf("PEERS: no address of %s", name)
 		}
 	}
+	routes := graph.Services[c.Service] // none, for a service that is declared and not in calls.yaml yet
 	tracing := []otelhttp.Option{otelhttp.WithTracerProvider(tracer), otelhttp.WithPropagators(propagator)}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 16

@@ -1,0 +1,38 @@
+"""The platform that is observed: nine services, their traffic, PostgreSQL and Redis, as real workloads in `dharma`."""
+
+from sandbox.platform.client import (
+    Burst,
+    burst,
+    clear_faults,
+    fault,
+    log_lines,
+    log_raw,
+    panic,
+    psql,
+    request,
+    traffic,
+    urls,
+)
+from sandbox.platform.lifecycle import down, status, up
+from sandbox.platform.manifests import PlatformSettings
+from sandbox.platform.passwords import postgres_dsn, postgres_password
+
+__all__ = [
+    "Burst",
+    "PlatformSettings",
+    "burst",
+    "clear_faults",
+    "down",
+    "fault",
+    "log_lines",
+    "log_raw",
+    "panic",
+    "postgres_dsn",
+    "postgres_password",
+    "psql",
+    "request",
+    "status",
+    "traffic",
+    "up",
+    "urls",
+]

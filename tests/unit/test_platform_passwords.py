@@ -1,0 +1,37 @@
+"""Passwords of the platform's PostgreSQL."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.platform import passwords
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def test_passwords_are_made_once_and_differ() -> None:
+    first = passwords.passwords()
+    assert passwords.passwords() == first
+    assert len(set(first.values())) == len(first) == 2
+
+
+def test_only_the_owner_can_read_them(tmp_path: Path) -> None:
+    passwords.passwords()
+    [path] = tmp_path.rglob("platform-passwords.json")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_dsn_logs_the_monitoring_role_in() -> None:
+    password = passwords.passwords()["observability"]
+    assert passwords.postgres_dsn() == (
+        f"postgresql://observability:{password}@postgresql.dharma:5432/postgres?sslmode=disable"
+    )
+
+
+def test_after_down_new_ones_are_made() -> None:
+    first = passwords.passwords()
+    passwords.forget()
+    assert passwords.passwords() != first
