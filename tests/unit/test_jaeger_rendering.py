@@ -1,0 +1,137 @@
+"""Jaeger's configuration: three documents out of one, retention in the cleaner's days, sampling as declared."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rendering import documents
+from rendering.declarations import load_platform
+from rendering.jaeger import JaegerValues, Role, cleaner_days, render_jaeger, render_ui, shards_in_use
+from rendering.sampling import UNDECLARED_SHARE, render_sampling
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+INGEST = {"otlp", "jaeger", "zipkin"}
+
+
+def rendered(role: Role, **overrides: Any) -> dict[str, Any]:
+    base = documents.load(CONFIGS / "jaeger" / "jaeger.yaml")
+    document: dict[str, Any] = yaml.safe_load(render_jaeger(base, JaegerValues(**overrides), role))
+    return document
+
+
+def backend(document: dict[str, Any], kind: str = "opensearch") -> dict[str, Any]:
+    return dict(document["extensions"]["jaeger_storage"]["backends"]["spans"][kind])
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_part_that_a_document_names_is_in_it(role: Role) -> None:
+    document = rendered(role)
+    assert set(document["service"]["extensions"]) <= set(document["extensions"])
+    connectors = set(document.get("connectors", {}))
+    for pipeline in document["service"]["pipelines"].values():
+        assert set(pipeline["receivers"]) <= set(document["receivers"]) | connectors
+        assert set(pipeline["exporters"]) <= set(document["exporters"]) | connectors
+        assert set(pipeline.get("processors", [])) <= set(document.get("processors", {}))
+
+
+def test_the_collector_takes_spans_and_answers_no_queries() -> None:
+    document = rendered(Role.COLLECTOR)
+    assert "jaeger_query" not in document["extensions"]
+    assert set(document["service"]["pipelines"]["traces"]["receivers"]) == INGEST
+    assert "remote_sampling" in document["service"]["extensions"]
+
+
+def test_the_query_answers_and_takes_no_spans() -> None:
+    document = rendered(Role.QUERY)
+    assert "jaeger_query" in document["service"]["extensions"]
+    assert not INGEST & set(document["receivers"])
+
+
+def test_all_roles_share_one_store() -> None:
+    stores = [backend(rendered(role, index_prefix="prod", retention_hours=48)) for role in Role]
+    assert stores[0] == stores[1] == stores[2]
+
+
+def test_a_bulk_request_stays_under_five_mebibytes_with_its_last_span() -> None:
+    bulk = backend(rendered(Role.ALL_IN_ONE))["bulk_processing"]
+    assert bulk["max_bytes"] + 240 * 1000 <= 5 * 1024 * 1024
+    assert bulk["max_actions"] > 1000  # else the number of spans would cut it off far earlier
+
+
+def test_memory_is_limited_before_anything_is_kept() -> None:
+    assert rendered(Role.ALL_IN_ONE)["service"]["pipelines"]["traces"]["processors"][0] == "memory_limiter"
+    queue = rendered(Role.ALL_IN_ONE)["exporters"]["jaeger_storage_exporter"]["queue"]
+    assert (queue["enabled"], queue["sizer"]) == (True, "bytes")
+
+
+def test_the_password_is_a_file_and_never_text() -> None:
+    login = backend(rendered(Role.COLLECTOR, username="jaeger"))["auth"]["basic"]
+    assert login["username"] == "jaeger"
+    assert "password" not in login
+    assert login["password_file"].startswith("/etc/jaeger/secrets/")
+    assert "auth" not in backend(rendered(Role.COLLECTOR))
+
+
+def test_the_kind_of_store_is_a_value() -> None:
+    assert backend(rendered(Role.QUERY, store_kind="elasticsearch"), "elasticsearch")["http_compression"] is True
+
+
+def test_a_retention_under_a_day_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^jaeger.retention_hours is 12; set 24 or more \(indices are daily\)$"):
+        JaegerValues(retention_hours=12)
+
+
+def deleted(index_day: datetime, now: datetime, days: int) -> bool:
+    """What es-index-cleaner does: delete what was created before the end of today less `days` days."""
+    end_of_today = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return index_day < end_of_today - timedelta(days=days)
+
+
+@pytest.mark.parametrize("retention_hours", [24, 48, 72, 73, 168])
+@pytest.mark.parametrize("hour", [0, 1, 12, 23])
+def test_no_span_younger_than_the_retention_is_ever_deleted(retention_hours: int, hour: int) -> None:
+    now = datetime(2026, 3, 10, hour, 5, tzinfo=UTC)
+    days = cleaner_days(retention_hours)
+    for age_days in range(12):
+        day = (now - timedelta(days=age_days)).replace(hour=0, minute=0)
+        youngest_span = day + timedelta(days=1)
+        if deleted(day, now, days):
+            assert now - youngest_span >= timedelta(hours=retention_hours)
+
+
+def test_nothing_older_than_96_hours_is_left_after_the_run_past_midnight() -> None:
+    now = datetime(2026, 3, 10, 0, 5, tzinfo=UTC)
+    oldest_left = max(
+        age
+        for age in range(12)
+        if not deleted((now - timedelta(days=age)).replace(hour=0, minute=0), now, cleaner_days(72))
+    )
+    assert oldest_left * 24 <= 96
+
+
+def test_shards_follow_from_retention_and_copies() -> None:
+    assert shards_in_use(JaegerValues(shards=2, replicas=1)) == 5 * 2 * 2 * 2
+
+
+def test_sampling_is_as_declared_and_health_checks_are_rare_everywhere() -> None:
+    platform = load_platform(CONFIGS / "services.yaml")
+    strategies = json.loads(render_sampling(platform.services, platform.health_checks))
+    shares = {one["service"]: one["param"] for one in strategies["service_strategies"]}
+    assert shares == {service.name: service.sampling_share for service in platform.services}
+    default = strategies["default_strategy"]
+    assert default["param"] == UNDECLARED_SHARE
+    rare = {one["operation"]: one["param"] for one in default["operation_strategies"]}
+    for path in platform.health_checks.paths:
+        assert rare[f"GET {path}"] == 0.01
+
+
+def test_the_uis_links_go_to_the_grafana_that_people_open() -> None:
+    text = render_ui((CONFIGS / "jaeger" / "ui.json").read_text(encoding="utf-8"), "https://grafana.example/")
+    ui = json.loads(text)
+    assert "grafana.monitoring" not in text
+    assert ui["dependencies"]["menuEnabled"] is True
+    assert all(link["url"].startswith("https://grafana.example/") for link in ui["linkPatterns"])

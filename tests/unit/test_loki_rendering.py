@@ -1,0 +1,146 @@
+"""Loki's configuration: limits that fit what is declared, retention said once, no secret in the text."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rendering import documents
+from rendering.loki import LokiValues, render_loki, stream_budget, tenant_rate_mib
+from rendering.loki_rules import render_loki_rules
+from rendering.promtail import STREAM_LABELS
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "loki"
+
+
+def values(**overrides: Any) -> LokiValues:
+    minimal: dict[str, Any] = {
+        "bucket": "logs",
+        "region": "eu-west-1",
+        "cluster": "c",
+        "environment": "test",
+        "service_count": 9,
+    }
+    return LokiValues(**{**minimal, **overrides})
+
+
+def rendered(**overrides: Any) -> dict[str, Any]:
+    text = render_loki(documents.load(CONFIGS / "loki.yaml"), values(**overrides))
+    document: dict[str, Any] = yaml.safe_load(text)
+    return document
+
+
+def test_the_tasks_figures_are_the_defaults() -> None:
+    document = rendered()
+    limits = document["limits_config"]
+    assert limits["retention_period"] == "720h"
+    assert limits["max_entries_limit_per_query"] == 10_000
+    assert limits["per_stream_rate_limit"] == "5MB"
+    assert document["compactor"]["compaction_interval"] == "10m"
+    assert document["query_range"]["results_cache"]["cache"]["embedded_cache"]["max_size_mb"] == 512
+    assert document["ingester"]["chunk_encoding"] != "none"
+
+
+def test_one_retention_decides_deletion_lookback_and_the_age_of_accepted_lines() -> None:
+    limits = rendered(retention_days=2)["limits_config"]
+    assert limits["retention_period"] == limits["max_query_lookback"] == "48h"
+    assert limits["reject_old_samples_max_age"] == "48h"
+
+
+def test_the_tenant_may_send_what_all_streams_of_the_declared_services_may() -> None:
+    limits = rendered(service_count=20)["limits_config"]
+    assert limits["ingestion_rate_mb"] >= 20 * 5
+    assert limits["ingestion_burst_size_mb"] >= limits["ingestion_rate_mb"]
+
+
+def test_a_stream_is_never_split_in_shards_that_may_each_send_the_full_rate() -> None:
+    assert rendered()["limits_config"]["shard_streams"]["enabled"] is False
+
+
+def test_every_label_of_the_agents_fits_and_room_is_left_for_lokis_own() -> None:
+    assert rendered()["limits_config"]["max_label_names_per_series"] == len(STREAM_LABELS) + 2
+
+
+def test_more_nodes_may_have_more_streams() -> None:
+    assert stream_budget(values(max_nodes=10)) > stream_budget(values(max_nodes=1)) >= 110
+
+
+def test_a_given_tenant_rate_is_taken_as_it_is() -> None:
+    assert tenant_rate_mib(values(ingestion_rate_mib=80)) == 80
+
+
+def test_an_s3_of_ones_own_is_spoken_to_as_its_url_says() -> None:
+    s3 = rendered(s3_endpoint="http://10.0.0.1:5000", s3_path_style=True)["common"]["storage"]["s3"]
+    assert (s3["endpoint"], s3["insecure"], s3["s3forcepathstyle"]) == ("http://10.0.0.1:5000", True, True)
+
+
+def test_aws_is_found_by_region_and_over_tls() -> None:
+    s3 = rendered()["common"]["storage"]["s3"]
+    assert "endpoint" not in s3
+    assert s3["insecure"] is False
+
+
+def test_no_credential_is_in_the_text() -> None:
+    text = documents.dump(rendered())
+    for key in ("access_key_id", "secret_access_key", "password"):
+        assert key not in text
+
+
+def test_rules_are_written_to_prometheus_unless_switched_off() -> None:
+    assert rendered()["ruler"]["remote_write"]["enabled"] is True
+    assert rendered(prometheus_write_url=None)["ruler"]["remote_write"]["enabled"] is False
+
+
+def test_rendering_the_same_twice_gives_the_same_text() -> None:
+    base = documents.load(CONFIGS / "loki.yaml")
+    assert render_loki(base, values()) == render_loki(base, values())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"bucket": ""}, "loki.bucket is empty; set the name of the S3 bucket that holds the logs"),
+        ({"retention_days": 0}, "loki.retention_days is 0; set 1 or more (days before Loki deletes a line)"),
+        ({"stream_burst_mib": 4}, "loki.per_stream_burst_mib is 4; set 5 or more (the rate itself)"),
+        ({"service_count": 0}, "loki.service_count is 0; declare a service in configs/services.yaml"),
+    ],
+)
+def test_a_bad_value_is_refused_with_what_to_write_instead(overrides: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match="loki") as refused:
+        values(**overrides)
+    assert str(refused.value) == message
+
+
+def test_every_alert_from_logs_says_what_how_bad_and_where_to_read_on() -> None:
+    files = render_loki_rules(CONFIGS / "rules", "https://runbooks.example/")
+    alerts = [
+        rule
+        for text in files.values()
+        for group in yaml.safe_load(text)["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    assert len(alerts) >= 6
+    for alert in alerts:
+        assert {"severity", "category", "condition"} <= set(alert["labels"]), alert["alert"]
+        # The team is the rule's own, or the stream's.
+        assert "team" in alert["labels"] or "team" in alert["expr"].split("(")[1], alert["alert"]
+        assert alert["annotations"]["runbook_url"] == f"https://runbooks.example/{alert['alert']}.md"
+        assert {"summary", "description"} <= set(alert["annotations"])
+
+
+def test_every_alert_from_logs_has_its_page() -> None:
+    pages = Path(__file__).resolve().parents[2] / "docs" / "runbooks"
+    for text in render_loki_rules(CONFIGS / "rules", "https://runbooks.example").values():
+        for group in yaml.safe_load(text)["groups"]:
+            for rule in group["rules"]:
+                assert "alert" not in rule or (pages / f"{rule['alert']}.md").is_file(), rule.get("alert")
+
+
+def test_no_rule_that_looks_for_words_reads_lokis_own_log_of_queries() -> None:
+    for text in render_loki_rules(CONFIGS / "rules", "https://runbooks.example").values():
+        for group in yaml.safe_load(text)["groups"]:
+            for rule in group["rules"]:
+                if "|~" in rule["expr"] and "kubernetes-pods" in rule["expr"]:
+                    assert 'service!="loki"' in rule["expr"], rule.get("alert")
