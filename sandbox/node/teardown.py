@@ -17,8 +17,14 @@ _PROGRAMS = ("containerd", "kubelet", "kube-proxy")
 _SHIM_SOCKETS = Path("/run/containerd/s")
 _CNI_RESULTS = Path("/var/lib/cni/results")
 _POD_LOGS = (Path("/var/log/pods"), Path("/var/log/containers"))
-# Made by kubeadm's controller-manager manifest; removed while empty, from the inside out.
-_PLUGIN_DIR = Path("/usr/libexec/kubernetes/kubelet-plugins/volume/exec")
+# Folders that others may use too; removed when empty, from the inside out.
+_SHARED = [
+    *(Path("/run/containerd") / name for name in ("s", "fifo", "")),
+    _CNI_RESULTS,
+    _CNI_RESULTS.parent,
+    Path("/usr/libexec/kubernetes/kubelet-plugins/volume/exec"),
+    *(Path("/usr/libexec/kubernetes") / name for name in ("kubelet-plugins/volume", "kubelet-plugins", "")),
+]
 _END_SECONDS = 15
 
 
@@ -129,28 +135,22 @@ def _remove_files() -> None:
     for socket in _SHIM_SOCKETS.glob("*") if _SHIM_SOCKETS.is_dir() else []:
         if str(socket) not in listening:
             socket.unlink(missing_ok=True)
-    for empty in (
-        _SHIM_SOCKETS,
-        _SHIM_SOCKETS.parent,
-        _CNI_RESULTS,
-        _CNI_RESULTS.parent,
-        _PLUGIN_DIR,
-        *_PLUGIN_DIR.parents,
-    ):
-        if empty == Path("/usr/libexec") or not _rmdir(empty):
+    for folder in _SHARED:
+        try:
+            folder.rmdir()
+        except OSError:  # missing, or somebody else's things are in it
             continue
 
 
-def _rmdir(folder: Path) -> bool:
-    try:
-        folder.rmdir()
-    except OSError:
-        return False
-    return True
-
-
 def _cni_results() -> list[Path]:
-    return sorted(_CNI_RESULTS.glob(f"{layout.CNI_NETWORK}-*")) if _CNI_RESULTS.is_dir() else []
+    """What libcni remembers of our pods; the loopback's file goes by the pod's id alone."""
+    if not _CNI_RESULTS.is_dir():
+        return []
+    own = sorted(_CNI_RESULTS.glob(f"{layout.CNI_NETWORK}-*-eth0"))
+    ids = [file.name.removeprefix(f"{layout.CNI_NETWORK}-").removesuffix("-eth0") for file in own]
+    loopback = [_CNI_RESULTS / f"cni-loopback-{pod}-lo" for pod in ids]
+    # The loopback first: cut short in between, the rest is still found the next time.
+    return [file for file in loopback if file.exists()] + own
 
 
 def _lines(file: Path) -> list[str]:
