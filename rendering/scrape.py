@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
-from rendering import relabel
+from rendering import documents, relabel
 from rendering.declarations import Platform, Service
 from rendering.jobs import Job, cluster_jobs, kubernetes, stack_jobs
 from rendering.profiles import HIDDEN_JOBS, Profile
@@ -54,7 +52,7 @@ class PrometheusConfigArgs:
 
 def render_prometheus_config(platform: Platform, args: PrometheusConfigArgs) -> str:
     """`prometheus.yml` as text, in stable order."""
-    return yaml.safe_dump(prometheus_config(platform, args), sort_keys=False, width=120)
+    return documents.dump(prometheus_config(platform, args))
 
 
 def prometheus_config(platform: Platform, args: PrometheusConfigArgs) -> dict[str, Any]:
