@@ -43,9 +43,9 @@ def require_go(folder: Path) -> None:
     """Raises SandboxError unless the go command is there and is new enough for folder's go.mod."""
     if not shutil.which("go"):
         raise SandboxError("go is not on PATH; install Go (https://go.dev/dl) and run this again")
-    # Inside a module the command itself compares versions, and fetches the right one where the person allows that.
+    # Any command that reads go.mod compares versions, and fetches the right one where the person allows that.
     done = subprocess.run(
-        ["go", "version"], cwd=folder, env=os.environ | environment(), capture_output=True, text=True, check=False
+        ["go", "list", "-m"], cwd=folder, env=os.environ | environment(), capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SandboxError(f"this Go is too old: {done.stderr.strip()}; install that version or a newer one")
