@@ -22,20 +22,23 @@ REDIS_IMAGE = "docker.io/library/redis:7.0"
 REDIS_PORT = 6379
 _USER = 999  # postgres and redis in the public images
 
-# A slow query is one line from half a second on; the default log_line_prefix of Debian's package says who and where.
+# A slow query is one line in the log, from half a second on.
 _START_POSTGRESQL = f"""\
 set -eu
 data=/var/lib/postgresql/data/pgdata
 secrets=/etc/postgresql/secrets
-if [ ! -s "$data/PG_VERSION" ]; then
-    initdb --pgdata="$data" --username=postgres --pwfile="$secrets/postgres" --auth-local=trust \\
+if [ ! -d "$data" ]; then
+    # Renamed into place when complete: a start that was interrupted leaves nothing half made.
+    rm -rf "$data.new"
+    initdb --pgdata="$data.new" --username=postgres --pwfile="$secrets/postgres" --auth-local=trust \\
         --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --no-sync
-    echo "host all all all scram-sha-256" >> "$data/pg_hba.conf"
-    postgres --single -D "$data" postgres <<SQL
+    echo "host all all all scram-sha-256" >> "$data.new/pg_hba.conf"
+    postgres --single -D "$data.new" postgres <<SQL
 CREATE ROLE {MONITORING_USER} LOGIN PASSWORD '$(cat "$secrets/{MONITORING_USER}")' IN ROLE pg_monitor
-CREATE EXTENSION IF NOT EXISTS pg_stat_statements
+CREATE EXTENSION pg_stat_statements
 CREATE DATABASE dharma
 SQL
+    mv "$data.new" "$data"
 fi
 exec postgres -D "$data" -c config_file=/etc/postgresql/config/postgresql.conf -c hba_file="$data/pg_hba.conf"
 """

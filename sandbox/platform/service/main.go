@@ -37,7 +37,9 @@ func play(ctx context.Context, config Config, out *Output) error {
 		return err
 	}
 	if config.Service == "traffic" {
-		traffic := newTraffic(graph, config.Peers, config.TrafficRPS)
+		log := newLogger(config.Service, out)
+		traffic := newTraffic(graph, config.Peers, config.TrafficRPS, log)
+		log.Info("listening", "port", config.Port, "rps", config.TrafficRPS)
 		go traffic.Flow(ctx)
 		return listen(ctx, config.Port, traffic.Handler())
 	}

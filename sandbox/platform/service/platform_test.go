@@ -313,7 +313,7 @@ func TestExemplarsNameTheTrace(t *testing.T) {
 
 func TestTrafficReachesEveryServiceAndRunsBursts(t *testing.T) {
 	p := startPlatform(t, sdktrace.AlwaysSample())
-	traffic := newTraffic(p.graph, p.urls, 0)
+	traffic := newTraffic(p.graph, p.urls, 0, newLogger("traffic", io.Discard))
 	for call := range p.graph.Traffic {
 		if got := traffic.request(t.Context(), call); got.status != "200" && got.status != "404" {
 			t.Errorf("%s answered %s", call, got.status)
@@ -333,7 +333,7 @@ func TestTrafficReachesEveryServiceAndRunsBursts(t *testing.T) {
 
 func TestTheFlowFollowsTheRate(t *testing.T) {
 	p := startPlatform(t, sdktrace.AlwaysSample())
-	traffic := newTraffic(p.graph, p.urls, 0)
+	traffic := newTraffic(p.graph, p.urls, 0, newLogger("traffic", io.Discard))
 	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
 	go func() {

@@ -147,7 +147,10 @@ func (s *Service) record(ctx context.Context, endpoint Endpoint, status int, too
 	}
 	message := "request answered"
 	if reason != nil {
-		message = "request failed"
+		message = "request refused"
+		if status >= 500 {
+			message = "request failed"
+		}
 		attrs = append(attrs, slog.String("error", reason.Error()))
 	}
 	s.log.LogAttrs(ctx, levelOf(status, took > slowAfter), message, attrs...)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -19,11 +20,13 @@ const (
 	maxInFlight   = 64
 	maxBurst      = 100_000
 	burstParallel = 8
+	reportEvery   = time.Minute
 )
 
 // Traffic asks the platform for things, at a steady rate and in bursts on demand. It is a client as any other, without
 // tracing: the traces start at the services.
 type Traffic struct {
+	log      *slog.Logger
 	peers    map[string]string
 	choices  []Call // each as often as its weight says
 	client   *http.Client
@@ -36,11 +39,11 @@ type Traffic struct {
 	changed chan struct{} // closed when rps changes
 }
 
-func newTraffic(graph *Graph, peers map[string]string, rps float64) *Traffic {
+func newTraffic(graph *Graph, peers map[string]string, rps float64, log *slog.Logger) *Traffic {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = maxInFlight
 	t := &Traffic{
-		peers: peers, rps: rps, changed: make(chan struct{}), inFlight: make(chan struct{}, maxInFlight),
+		log: log, peers: peers, rps: rps, changed: make(chan struct{}), inFlight: make(chan struct{}, maxInFlight),
 		client: &http.Client{Transport: transport, Timeout: callTimeout}, registry: prometheus.NewRegistry(),
 		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "traffic_requests_total",
@@ -79,6 +82,8 @@ func (t *Traffic) Handler() http.Handler {
 
 // Flow sends requests until ctx ends, at random moments that average out at the rate, as independent users do.
 func (t *Traffic) Flow(ctx context.Context) {
+	report := time.NewTicker(reportEvery)
+	defer report.Stop()
 	for {
 		rps, changed := t.rate()
 		var due <-chan time.Time // never, at a rate of 0
@@ -88,6 +93,8 @@ func (t *Traffic) Flow(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-report.C:
+			t.log.Info("sending", "rps", rps)
 		case <-changed:
 		case <-due:
 			t.fire(t.choices[rand.IntN(len(t.choices))])
@@ -188,6 +195,7 @@ func (t *Traffic) run(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	result.Seconds = time.Since(start).Seconds()
+	t.log.Info("burst sent", "request", call.String(), "sent", result.Sent, "statuses", fmt.Sprint(result.Statuses))
 	answer(w, http.StatusOK, result)
 }
 
