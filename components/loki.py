@@ -26,6 +26,8 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "loki"
 
 # Loki's name for the one tenant of a Loki without tenants.
 SINGLE_TENANT = "fake"
+# Where chunks are in the bucket. Everything else there (index, cluster state) must outlive them.
+CHUNK_PREFIXES = (f"{SINGLE_TENANT}/",)
 
 # What is in memory is flushed to S3 at a stop; killed before that, it is read back from the write-ahead log.
 FLUSH_SECONDS = 300

@@ -1,0 +1,102 @@
+"""Jaeger and its cleaner: the objects they ask for."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.jaeger import COLLECTOR_PORTS, Jaeger, JaegerArgs, SpanStore
+from components.settings.tools import JaegerSettings
+from components.shared import Endpoint
+from rendering.declarations import load_platform
+from tests.components.recording import Recording, environment, pod, record, shared
+
+PLATFORM = load_platform(Path(__file__).resolve().parents[2] / "configs" / "services.yaml")
+STORE: dict[str, Any] = {
+    "kind": "opensearch",
+    "url": "http://10.0.0.1:9200",
+    "host": "10.0.0.1",
+    "port": "9200",
+    "shards": 1,
+    "replicas": 0,
+}
+
+
+def jaeger(settings: JaegerSettings | None = None, **store: Any) -> Recording:
+    def make() -> Jaeger:
+        args = JaegerArgs(
+            shared=shared(),
+            settings=settings or JaegerSettings(),
+            image="jaeger:1",
+            cleaner_image="cleaner:1",
+            busybox_image="busybox:1",
+            store=SpanStore(**{**STORE, **store}),
+            platform=PLATFORM,
+            prometheus=Endpoint(name="prometheus", namespace="monitoring", port=9090),
+            grafana_url="https://grafana.example",
+        )
+        return Jaeger("jaeger", args)
+
+    return record(make)
+
+
+SPLIT = JaegerSettings(layout="split", collector_replicas=2, query_replicas=2)
+
+
+@pytest.mark.parametrize("settings", [JaegerSettings(), SPLIT])
+def test_the_two_services_are_the_same_in_both_layouts(settings: JaegerSettings) -> None:
+    recorded = jaeger(settings)
+    for name, ports in (("jaeger-collector", dict(COLLECTOR_PORTS)), ("jaeger-query", {"http": 16686, "grpc": 16685})):
+        service = recorded.only("Service", name)
+        assert {one["name"]: one["port"] for one in service["spec"]["ports"]} == ports
+
+
+@pytest.mark.parametrize("settings", [JaegerSettings(), SPLIT])
+def test_each_service_finds_pods_that_listen_on_its_ports(settings: JaegerSettings) -> None:
+    recorded = jaeger(settings)
+    for service in recorded.all("Service"):
+        wanted = service["spec"]["selector"].items()
+        [found] = [
+            one for one in recorded.all("Deployment") if wanted <= one["spec"]["template"]["metadata"]["labels"].items()
+        ]
+        listening = {port["containerPort"] for port in pod(found)["containers"][0]["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= listening
+
+
+@pytest.mark.parametrize("settings", [JaegerSettings(), SPLIT])
+def test_it_waits_for_the_store_and_learns_its_address_from_the_environment(settings: JaegerSettings) -> None:
+    for deployment in jaeger(settings).all("Deployment"):
+        [waiting] = pod(deployment)["initContainers"]
+        assert environment(waiting)["HOST"] == "10.0.0.1"
+        assert environment(pod(deployment)["containers"][0])["SPAN_STORE_URL"] == "http://10.0.0.1:9200"
+
+
+def test_collectors_and_queries_scale_each_on_their_own() -> None:
+    recorded = jaeger(JaegerSettings(layout="split", collector_replicas=3, query_replicas=1))
+    assert recorded.only("Deployment", "jaeger-collector")["spec"]["replicas"] == 3
+    assert recorded.only("Deployment", "jaeger-query")["spec"]["replicas"] == 1
+    assert recorded.only("PodDisruptionBudget")["metadata"]["name"] == "jaeger-collector"
+
+
+def test_a_password_is_a_file_for_jaeger() -> None:
+    recorded = jaeger(username="jaeger", password=pulumi.Output.secret("s3cret"))
+    [container] = pod(recorded.only("Deployment"))["containers"]
+    assert "/etc/jaeger/secrets" in {one["mountPath"] for one in container["volumeMounts"]}
+    assert all("s3cret" not in str(one["data"]) for one in recorded.all("ConfigMap"))
+    assert "s3cret" not in str(container)
+
+
+def test_the_cleaner_keeps_72_hours_in_its_own_count_and_the_stacks_prefix() -> None:
+    job = jaeger().only("CronJob")
+    [container] = pod(job)["containers"]
+    assert container["args"] == ["--index-prefix=test", "4", "$(SPAN_STORE_URL)"]
+    assert job["spec"]["timeZone"] == "Etc/UTC"
+
+
+def test_changed_rates_reach_clients_without_a_restart() -> None:
+    recorded = jaeger()
+    strategies = json.loads(recorded.only("ConfigMap", "jaeger-sampling")["data"]["strategies.json"])
+    assert len(strategies["service_strategies"]) == len(PLATFORM.services)
+    assert "strategies" not in str(recorded.only("ConfigMap", "jaeger-config")["data"].keys())

@@ -1,0 +1,94 @@
+"""Loki, Promtail: the objects they ask for."""
+
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components.loki import Loki, LokiArgs
+from components.settings.tools import LokiSettings
+from components.shared import Endpoint
+from tests.components.recording import Recording, environment, pod, record, shared
+
+ALERTMANAGER = Endpoint(name="alertmanager", namespace="monitoring", port=9093)
+PROMETHEUS = Endpoint(name="prometheus", namespace="monitoring", port=9090)
+
+
+def loki(**overrides: Any) -> Recording:
+    plain: dict[str, Any] = {
+        "shared": shared(),
+        "settings": LokiSettings(),
+        "image": "loki:1",
+        "busybox_image": "busybox:1",
+        "bucket": "logs",
+        "region": "eu-west-1",
+        "service_count": 9,
+        "alertmanager": ALERTMANAGER,
+        "prometheus": PROMETHEUS,
+        "runbook_base_url": "https://runbooks.example",
+    }
+    return record(lambda: Loki("loki", LokiArgs(**{**plain, **overrides})))
+
+
+def test_the_configuration_names_the_stacks_bucket() -> None:
+    config = loki().only("ConfigMap", "loki-config")["data"]
+    s3 = yaml.safe_load(config["loki.yaml"])["common"]["storage"]["s3"]
+    assert (s3["bucketnames"], s3["region"]) == ("logs", "eu-west-1")
+
+
+def test_the_rules_are_mounted_where_the_ruler_looks_for_its_one_tenant() -> None:
+    recorded = loki()
+    directory = yaml.safe_load(recorded.only("ConfigMap", "loki-config")["data"]["loki.yaml"])["ruler"]["storage"]
+    mounts = {
+        one["name"]: one["mountPath"] for one in pod(recorded.only("StatefulSet"))["containers"][0]["volumeMounts"]
+    }
+    assert mounts["rules"] == f"{directory['local']['directory']}/fake"
+    assert set(recorded.only("ConfigMap", "loki-rules")["data"]) == {"alerts-logs.yaml", "recording-logs.yaml"}
+
+
+def test_what_is_in_memory_has_minutes_to_reach_s3_at_a_stop() -> None:
+    assert pod(loki().only("StatefulSet"))["terminationGracePeriodSeconds"] >= 300
+
+
+def test_the_write_ahead_log_is_on_the_volume() -> None:
+    recorded = loki()
+    wal = yaml.safe_load(recorded.only("ConfigMap", "loki-config")["data"]["loki.yaml"])["ingester"]["wal"]
+    mounts = {
+        one["name"]: one["mountPath"] for one in pod(recorded.only("StatefulSet"))["containers"][0]["volumeMounts"]
+    }
+    assert wal["enabled"] is True
+    assert wal["dir"].startswith(f"{mounts['data']}/")
+
+
+def test_keys_of_s3_come_by_reference_and_only_where_there_are_keys() -> None:
+    keys = {name: pulumi.Output.secret("value") for name in ("s3_access_key_id", "s3_secret_access_key")}
+    variables = environment(pod(loki(s3_keys=keys).only("StatefulSet"))["containers"][0])
+    assert variables["AWS_ACCESS_KEY_ID"] == {"secretKeyRef": {"name": "loki-s3-keys", "key": "s3_access_key_id"}}
+    assert "AWS_ACCESS_KEY_ID" not in environment(pod(loki().only("StatefulSet"))["containers"][0])
+
+
+def test_in_production_the_role_is_the_service_accounts() -> None:
+    account = loki(role_arn="arn:aws:iam::1:role/loki").only("ServiceAccount")
+    assert account["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/loki"}
+
+
+def test_an_object_store_of_ones_own_is_waited_for() -> None:
+    [waiting] = pod(loki(s3_endpoint="http://10.0.0.1:5000").only("StatefulSet"))["initContainers"]
+    assert environment(waiting)["HOST"] == "10.0.0.1"
+    assert environment(waiting)["PORT"] == "5000"
+    assert "initContainers" not in pod(loki().only("StatefulSet"))
+
+
+def test_a_change_of_configuration_rolls_the_pod_and_a_change_of_rules_does_not() -> None:
+    def mark(recorded: Recording) -> str:
+        annotations = recorded.only("StatefulSet")["spec"]["template"]["metadata"]["annotations"]
+        return str(annotations["observability-stack/config"])
+
+    assert mark(loki()) != mark(loki(bucket="other"))
+    assert mark(loki()) == mark(loki(runbook_base_url="https://elsewhere.example"))
+
+
+def test_replicas_of_the_single_binary_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^loki.replicas is 2; set 1"):
+        loki(settings=LokiSettings(replicas=2))

@@ -1,0 +1,51 @@
+"""Promtail: the objects it asks for."""
+
+from pathlib import Path
+
+from components.promtail import Promtail, PromtailArgs
+from components.settings.tools import LogsSettings
+from components.shared import Endpoint
+from rendering.declarations import load_services
+from tests.components.recording import Recording, environment, pod, record, shared
+
+SERVICES = load_services(Path(__file__).resolve().parents[2] / "configs" / "services.yaml")
+
+
+def promtail() -> Recording:
+    args = PromtailArgs(
+        shared=shared(),
+        settings=LogsSettings(),
+        image="promtail:1",
+        services=SERVICES,
+        loki=Endpoint(name="loki", namespace="monitoring", port=3100),
+    )
+    return record(lambda: Promtail("promtail", args))
+
+
+def test_it_runs_on_every_node_in_the_namespace_of_agents() -> None:
+    agent = promtail().only("DaemonSet")
+    assert agent["metadata"]["namespace"] == "monitoring-agents"
+    assert pod(agent)["tolerations"] == [{"operator": "Exists"}]
+
+
+def test_it_may_see_pods_and_nothing_else() -> None:
+    recorded = promtail()
+    [rule] = recorded.only("ClusterRole")["rules"]
+    assert (rule["resources"], rule["verbs"]) == (["pods"], ["get", "list", "watch"])
+    [subject] = recorded.only("ClusterRoleBinding")["subjects"]
+    assert (subject["name"], subject["namespace"]) == ("promtail", "monitoring-agents")
+
+
+def test_what_was_read_is_recorded_on_the_node_and_the_logs_are_only_read() -> None:
+    spec = pod(promtail().only("DaemonSet"))
+    mounts = {one["name"]: one for one in spec["containers"][0]["volumeMounts"]}
+    paths = {one["name"]: one["hostPath"]["path"] for one in spec["volumes"] if "hostPath" in one}
+    assert mounts["positions"]["mountPath"] == "/var/lib/promtail"
+    assert paths["positions"].startswith("/var/lib/observability-stack-test-")  # not another stack's
+    assert mounts["logs"]["readOnly"] is True
+
+
+def test_its_name_for_the_node_is_the_nodes_name() -> None:
+    container = pod(promtail().only("DaemonSet"))["containers"][0]
+    assert environment(container)["HOSTNAME"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}
+    assert "-client.external-labels=node=$(HOSTNAME)" in container["args"]
