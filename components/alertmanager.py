@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 from pulumi_kubernetes import core
@@ -11,10 +12,15 @@ from components.shared import Endpoint, SharedOutputs
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, Data, Mount, PodField, Probe, SecretFiles
 from components.workload.spec import checksum, metadata
+from rendering.declarations import Teams
+from rendering.receivers import Channels, Smtp
+from rendering.routes import render_alertmanager_config
 
+CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "alertmanager"
 TOOL = "alertmanager"
 PORT = 9093
 PEER_PORT = 9094
+SECRETS = ("slack_api_url", "pagerduty_routing_key", "smtp_password", "heartbeat_url", "webhook_url")
 SECRETS_FOLDER = "/etc/alertmanager/secrets"
 
 
@@ -32,8 +38,7 @@ class AlertmanagerArgs:
     shared: SharedOutputs
     settings: AlertmanagerSettings
     image: str
-    config: str  # alertmanager.yml
-    templates: Mapping[str, str]  # file name -> text
+    teams: Teams
     secrets: Mapping[str, pulumi.Output[str]]  # file name under SECRETS_FOLDER -> value
 
 
@@ -48,7 +53,7 @@ class Alertmanager(pulumi.ComponentResource):
         namespace, labels = args.shared.namespace, args.shared.labels(TOOL, "alerts")
         self.endpoint = endpoint(namespace)
 
-        files = {"alertmanager.yml": args.config, **args.templates}
+        files = _files(args)
         config = core.v1.ConfigMap(
             f"{name}-config", metadata=metadata("alertmanager-config", namespace, labels), data=files, opts=child
         )
@@ -106,3 +111,24 @@ class Alertmanager(pulumi.ComponentResource):
             readiness=Probe(path="/-/ready", port=PORT),
             liveness=Probe(path="/-/healthy", port=PORT),
         )
+
+
+def _files(args: AlertmanagerArgs) -> dict[str, str]:
+    settings = args.settings
+    smtp = (
+        Smtp(smarthost=settings.smtp_smarthost, sender=settings.smtp_from or "", username=settings.smtp_username)
+        if settings.smtp_smarthost
+        else None
+    )
+    channels = Channels(
+        slack=settings.slack_enabled,
+        pagerduty=settings.pagerduty_enabled,
+        pagerduty_url=settings.pagerduty_url,
+        webhook=settings.webhook_enabled,
+        heartbeat=settings.heartbeat_enabled,
+        smtp=smtp,
+        secrets_folder=SECRETS_FOLDER,
+    )
+    config = render_alertmanager_config(args.teams, channels, templates="/etc/alertmanager/config/*.tmpl")
+    templates = {path.name: path.read_text() for path in sorted((CONFIGS / "templates").glob("*.tmpl"))}
+    return {"alertmanager.yml": config, **templates}

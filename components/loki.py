@@ -26,6 +26,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "loki"
 
 # Loki's name for the one tenant of a Loki without tenants.
 SINGLE_TENANT = "fake"
+CHUNK_PREFIXES = (f"{SINGLE_TENANT}/",)  # where its chunks are in the bucket; index and cluster state are elsewhere
 # Where chunks are in the bucket. Everything else there (index, cluster state) must outlive them.
 CHUNK_PREFIXES = (f"{SINGLE_TENANT}/",)
 
@@ -33,7 +34,7 @@ CHUNK_PREFIXES = (f"{SINGLE_TENANT}/",)
 FLUSH_SECONDS = 300
 
 S3_KEYS = "loki-s3-keys"
-_S3_SECRETS = {"AWS_ACCESS_KEY_ID": "s3_access_key_id", "AWS_SECRET_ACCESS_KEY": "s3_secret_access_key"}
+S3_KEYS = {"AWS_ACCESS_KEY_ID": "s3_access_key_id", "AWS_SECRET_ACCESS_KEY": "s3_secret_access_key"}
 
 
 def endpoint(namespace: str) -> Endpoint:
@@ -153,7 +154,7 @@ def _init_containers(args: LokiArgs) -> tuple[Container, ...]:
 
 def _container(args: LokiArgs) -> Container:
     resources = args.settings.resources
-    keys = {name: SecretKey(secret=S3_KEYS, key=key) for name, key in _S3_SECRETS.items()}
+    keys = {name: SecretKey(secret=S3_KEYS, key=key) for name, key in S3_KEYS.items()}
     return Container(
         name=TOOL,
         image=args.image,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 from pulumi_kubernetes import core, rbac
@@ -11,7 +12,12 @@ from components.shared import Endpoint, SharedOutputs
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, Data, Mount, PodField, Probe
 from components.workload.spec import metadata
+from rendering.declarations import Platform
+from rendering.profiles import Profile
+from rendering.rules import Override, RulesArgs, load_rule_files, render_rules
+from rendering.scrape import PrometheusConfigArgs, expected_jobs, render_prometheus_config
 
+CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "prometheus"
 TOOL = "prometheus"
 PORT = 9090
 RELOAD_SECONDS = 15
@@ -31,8 +37,11 @@ class PrometheusArgs:
     shared: SharedOutputs
     settings: PrometheusSettings
     image: str
-    config: str  # prometheus.yml
-    rules: Mapping[str, str]  # file name -> text
+    platform: Platform  # the declared services
+    profile: Profile
+    alertmanagers: tuple[str, ...]  # host:port of every replica
+    absent_jobs: frozenset[str]  # of exporters this stack does not have
+    grafana_url: str  # as people type it; alerts link there
 
 
 class Prometheus(pulumi.ComponentResource):
@@ -48,15 +57,19 @@ class Prometheus(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         namespace, labels = args.shared.namespace, args.shared.labels(TOOL, "metrics")
         self.endpoint = endpoint(namespace)
+        scraping = _scraping(args)
 
         config = core.v1.ConfigMap(
             f"{name}-config",
             metadata=metadata("prometheus-config", namespace, labels),
-            data={"prometheus.yml": args.config},
+            data={"prometheus.yml": render_prometheus_config(args.platform, scraping)},
             opts=child,
         )
         rules = core.v1.ConfigMap(
-            f"{name}-rules", metadata=metadata("prometheus-rules", namespace, labels), data=dict(args.rules), opts=child
+            f"{name}-rules",
+            metadata=metadata("prometheus-rules", namespace, labels),
+            data=_rules(args, scraping),
+            opts=child,
         )
         access = _cluster_access(name, args.shared, child)
         Workload(
@@ -104,6 +117,36 @@ class Prometheus(pulumi.ComponentResource):
             readiness=Probe(path="/-/ready", port=PORT),
             liveness=Probe(path="/-/healthy", port=PORT, failure_threshold=6),
         )
+
+
+def _scraping(args: PrometheusArgs) -> PrometheusConfigArgs:
+    return PrometheusConfigArgs(
+        cluster=args.shared.cluster,
+        environment=args.shared.environment,
+        profile=args.profile,
+        alertmanagers=args.alertmanagers,
+        retention_days=args.settings.retention_days,
+        retention_size_mib=retention_size_mib(args.settings.storage.size_gib),
+        scrape_interval_seconds=args.settings.scrape_interval_seconds,
+        monitoring_namespace=args.shared.namespace,
+        agents_namespace=args.shared.agents_namespace,
+        absent_jobs=args.absent_jobs,
+    )
+
+
+def _rules(args: PrometheusArgs, scraping: PrometheusConfigArgs) -> Mapping[str, str]:
+    overrides = {alert: Override(**override.model_dump()) for alert, override in args.settings.alerts.items()}
+    return render_rules(
+        load_rule_files(CONFIGS / "rules"),
+        args.platform,
+        RulesArgs(
+            runbook_base_url=args.settings.runbook_base_url,
+            grafana_url=args.grafana_url,
+            expected_jobs=expected_jobs(args.platform, scraping),
+            hidden_jobs=scraping.hidden_jobs,
+            overrides=overrides,
+        ),
+    )
 
 
 def _cluster_access(name: str, shared: SharedOutputs, opts: pulumi.ResourceOptions) -> rbac.v1.ClusterRoleBinding:

@@ -4,11 +4,12 @@ A process is remembered by its id and its time of creation, so that an id which 
 somebody else is never taken for ours, and never signalled.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -95,7 +96,9 @@ def wait_http(url: str, timeout_seconds: float, name: str) -> None:
         if not alive(name):
             raise SandboxError(f"{name} ended while it was starting; its log says:\n{_log_end(name)}")
         time.sleep(0.3)
-    raise SandboxError(f"{name} did not answer at {url} within {timeout_seconds:.0f} s; its log says:\n{_log_end(name)}")
+    raise SandboxError(
+        f"{name} did not answer at {url} within {timeout_seconds:.0f} s; its log says:\n{_log_end(name)}"
+    )
 
 
 def _find(name: str) -> psutil.Process | None:
@@ -108,11 +111,9 @@ def _find(name: str) -> psutil.Process | None:
         return None
 
 
-def _signal(send: object) -> None:
-    try:
-        send()  # type: ignore[operator]
-    except psutil.NoSuchProcess:
-        pass
+def _signal(send: Callable[[], None]) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        send()
 
 
 def _pidfile(name: str) -> Path:

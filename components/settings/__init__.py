@@ -25,6 +25,8 @@ class Loaded:
 
     settings: Settings
     secrets: Mapping[str, pulumi.Output[str]]
+    region: str  # AWS's
+    stack: str
 
 
 def load() -> Loaded:
@@ -33,7 +35,10 @@ def load() -> Loaded:
     values = {name: raw for name in Settings.model_fields if (raw := config.get(name)) is not None}
     settings = parse({name: _decoded(name, raw) for name, raw in values.items()})
     _refuse_unknown(config.name, settings)
-    return Loaded(settings=settings, secrets=load_secrets(config, settings))
+    region = pulumi.Config("aws").get("region")
+    if region is None:
+        raise SettingsError("aws:region is not set; run: pulumi config set aws:region us-east-1")
+    return Loaded(settings=settings, secrets=load_secrets(config, settings), region=region, stack=pulumi.get_stack())
 
 
 def parse(values: Mapping[str, Any]) -> Settings:

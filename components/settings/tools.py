@@ -60,6 +60,7 @@ class AlertmanagerSettings(Published):
     resources: Resources = _resources(20, 48, 200, 128)
     slack_enabled: bool = True
     pagerduty_enabled: bool = True
+    pagerduty_url: HttpUrl | None = Field(default=None, description="where it is not the usual one, e.g. the EU's")
     smtp_smarthost: str | None = Field(
         default=None, description="host:port of the mail server; no e-mail where not set"
     )
@@ -67,6 +68,12 @@ class AlertmanagerSettings(Published):
     smtp_username: str | None = None
     heartbeat_enabled: bool = Field(default=False, description="Watchdog goes to the heartbeat_url secret")
     webhook_enabled: bool = Field(default=False, description="every alert also goes to the webhook_url secret")
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        if self.smtp_smarthost and not self.smtp_from:
+            raise ValueError("smtp_smarthost is set but smtp_from is not; write the sender's address")
+        return self
 
 
 class LokiSettings(Published):
@@ -163,3 +170,9 @@ class ExportersSettings(Model):
 
     postgresql: PostgresqlSettings | None = None
     redis: RedisSettings | None = None
+
+    @property
+    def absent_jobs(self) -> frozenset[str]:
+        """Scrape jobs of what is not watched."""
+        watched = {"postgres-exporter": self.postgresql, "redis-exporter": self.redis}
+        return frozenset(job for job, settings in watched.items() if settings is None)

@@ -101,7 +101,9 @@ class Container:
     user: int | None = None  # where it is not the pod's
 
 
-def wait_for(name: str, image: str, host: "str | pulumi.Output[str]", port: "str | pulumi.Output[str]") -> Container:
+def wait_for(
+    name: str, image: str, host: "str | pulumi.Output[str]", port: "int | str | pulumi.Output[str]"
+) -> Container:
     """An init container that waits until `host:port` accepts a connection, and says that it waits.
 
     `image` has a shell and `nc` (busybox).
@@ -114,7 +116,7 @@ def wait_for(name: str, image: str, host: "str | pulumi.Output[str]", port: "str
         name=f"wait-for-{name}",
         image=image,
         command=("sh", "-c", script),
-        env={"WHAT": name, "HOST": host, "PORT": port},
+        env={"WHAT": name, "HOST": host, "PORT": str(port) if isinstance(port, int) else port},
         resources=Resources(cpu_millicores=5, memory_mib=8, cpu_limit_millicores=50, memory_limit_mib=32),
         user=65534,
     )

@@ -1,0 +1,65 @@
+# `make` alone prints what there is. Everything a target needs is installed by it, into .venv and the user's cache folder.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+NODE ?= real
+STACK ?= prod
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help up test test-full check format preview down clean bench lock golden
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(VENV)/ready ## the stack on this machine: sandbox, `pulumi up`, URLs (NODE=simulated: no root, pods do not run)
+	@$(BIN)/python -m sandbox up --node $(NODE)
+	@$(BIN)/python -m sandbox deploy
+
+test: check ## everything, on the running parts: native checks, rules, end to end
+	@$(BIN)/python -m sandbox up --node $(NODE)
+	@$(BIN)/python -m pytest tests/native tests/rules
+	@$(BIN)/python -m pytest tests/e2e
+
+test-full: $(VENV)/ready ## as test, and what takes long; writes docs/proof.md
+	@$(MAKE) test
+	@$(BIN)/python -m pytest tests/full
+
+check: $(VENV)/ready ## format, lint, types, quick tests; no cluster, no toolchain
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest tests/unit tests/components tests/program
+
+format: $(VENV)/ready ## rewrite the code in the one style
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+preview: $(VENV)/ready ## `pulumi preview` of STACK=prod|staging|sandbox on a fresh simulated cluster and the local AWS
+	@$(BIN)/python -m sandbox preview $(STACK)
+
+down: $(VENV)/ready ## stack destroyed, sandbox stopped, nothing left running or mounted
+	@$(BIN)/python -m sandbox destroy
+	@$(BIN)/python -m sandbox down
+
+clean: $(VENV)/ready ## as down, and the caches go too: the next `make up` builds everything again
+	@$(BIN)/python -m sandbox clean
+	@rm -rf $(VENV) build
+
+bench: $(VENV)/ready ## benchmarks, side by side in one run; writes build/bench.json
+	@$(BIN)/python -m bench
+
+lock: $(VENV)/ready ## write the lock files anew from pyproject.toml
+	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-header -o requirements.txt pyproject.toml
+	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --extra dev --no-emit-index-url --no-emit-find-links --no-header -o requirements-dev.txt pyproject.toml
+
+$(VENV)/ready: requirements-dev.txt
+	@echo "Python packages -> $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed; name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q --require-hashes -r requirements-dev.txt
+	@touch $@

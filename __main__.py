@@ -1,0 +1,204 @@
+"""Wiring only: settings -> shared -> components -> exports. One way, no way back."""
+
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components import alertmanager, grafana, jaeger, loki, prometheus, settings
+from components.elasticsearch import Elasticsearch, ElasticsearchArgs
+from components.exporters import ExporterImages, Exporters, ExportersArgs
+from components.foundation import Foundation, FoundationArgs
+from components.images import Catalogue
+from components.object_store import ObjectStore, ObjectStoreArgs
+from components.promtail import Promtail, PromtailArgs
+from components.shared import SharedOutputs
+from rendering.datasources import DatasourceUrls
+from rendering.declarations import load_platform, load_teams
+from rendering.profiles import Profile
+
+CONFIGS = Path(__file__).resolve().parent / "configs"
+
+
+def main() -> None:
+    loaded = settings.load()
+    chosen, secrets = loaded.settings, loaded.secrets
+    images = Catalogue(CONFIGS / "versions.yaml", chosen.images)
+    platform = load_platform(CONFIGS / "services.yaml")
+    teams = load_teams(CONFIGS / "teams.yaml")
+    shared = SharedOutputs(
+        environment=chosen.environment,
+        cluster=chosen.cluster,
+        stack=loaded.stack,
+        namespace=chosen.namespaces.monitoring,
+        agents_namespace=chosen.namespaces.agents,
+        pull_secrets=chosen.images.pull_secrets,
+        protect_data=chosen.protect_data,
+    )
+    cluster = kubernetes.Provider(
+        "kubernetes",
+        enable_server_side_apply=True,
+        # an edit changes the object in place: pods that mount it see it, none is left on a replaced one
+        enable_config_map_mutable=True,
+        enable_secret_mutable=True,
+    )
+    on_cluster = pulumi.ResourceOptions(providers=[cluster])
+    foundation = Foundation("foundation", FoundationArgs(shared=shared, settings=chosen.namespaces), on_cluster)
+    within = pulumi.ResourceOptions(providers=[cluster], depends_on=[foundation])
+    bucket = ObjectStore(
+        "object-store",
+        ObjectStoreArgs(
+            shared=shared,
+            settings=chosen.object_store,
+            retention_days=chosen.loki.retention_days,
+            chunk_prefixes=loki.CHUNK_PREFIXES,
+            service_account=loki.TOOL,
+        ),
+    )
+    spans = Elasticsearch(
+        "span-store",
+        ElasticsearchArgs(
+            shared=shared,
+            settings=chosen.span_store,
+            image=images.reference("opensearch"),
+            password=secrets.get("span_store_password"),
+        ),
+        within,
+    )
+    endpoint_of = {
+        "prometheus": prometheus.endpoint(shared.namespace),
+        "alertmanager": alertmanager.endpoint(shared.namespace),
+        "loki": loki.endpoint(shared.namespace),
+        "jaeger": jaeger.query_endpoint(shared.namespace),
+        "grafana": grafana.endpoint(shared.namespace),
+    }
+    exposure_of = {tool: getattr(chosen, tool).exposure for tool in endpoint_of}
+    urls = {tool: exposure_of[tool].url or endpoint.url for tool, endpoint in endpoint_of.items()}
+
+    alertmanager.Alertmanager(
+        "alertmanager",
+        alertmanager.AlertmanagerArgs(
+            shared=shared,
+            settings=chosen.alertmanager,
+            image=images.reference("alertmanager"),
+            teams=teams,
+            secrets={name: secrets[name] for name in alertmanager.SECRETS if name in secrets},
+        ),
+        within,
+    )
+    prometheus.Prometheus(
+        "prometheus",
+        prometheus.PrometheusArgs(
+            shared=shared,
+            settings=chosen.prometheus,
+            image=images.reference("prometheus"),
+            platform=platform,
+            profile=Profile(chosen.profile),
+            alertmanagers=alertmanager.addresses(shared.namespace, chosen.alertmanager.replicas),
+            absent_jobs=chosen.exporters.absent_jobs,
+            grafana_url=urls["grafana"],
+        ),
+        within,
+    )
+    Exporters(
+        "exporters",
+        ExportersArgs(
+            shared=shared,
+            settings=chosen.exporters,
+            images=ExporterImages.of(images.reference),
+            blackbox_config=(CONFIGS / "prometheus" / "blackbox.yaml").read_text(),
+            postgresql_password=secrets.get("postgresql_password"),
+            redis_password=secrets.get("redis_password"),
+            span_store_url=spans.url,
+            span_store_username=chosen.span_store.username,
+            span_store_password=secrets.get("span_store_password"),
+        ),
+        within,
+    )
+    loki.Loki(
+        "loki",
+        loki.LokiArgs(
+            shared=shared,
+            settings=chosen.loki,
+            image=images.reference("loki"),
+            busybox_image=images.reference("busybox"),
+            bucket=chosen.object_store.bucket,
+            region=loaded.region,
+            service_count=len(platform.services),
+            alertmanager=endpoint_of["alertmanager"],
+            prometheus=endpoint_of["prometheus"],
+            runbook_base_url=chosen.prometheus.runbook_base_url,
+            s3_endpoint=chosen.object_store.endpoint,
+            role_arn=bucket.role_arn,
+            s3_keys={name: secrets[name] for name in loki.S3_KEYS} if chosen.object_store.endpoint else None,
+        ),
+        pulumi.ResourceOptions.merge(within, pulumi.ResourceOptions(depends_on=[bucket])),
+    )
+    Promtail(
+        "promtail",
+        PromtailArgs(
+            shared=shared,
+            settings=chosen.logs,
+            image=images.reference("promtail"),
+            services=platform.services,
+            loki=endpoint_of["loki"],
+        ),
+        within,
+    )
+    traces = jaeger.Jaeger(
+        "jaeger",
+        jaeger.JaegerArgs(
+            shared=shared,
+            settings=chosen.jaeger,
+            image=images.reference("jaeger"),
+            cleaner_image=images.reference("jaeger_es_index_cleaner"),
+            busybox_image=images.reference("busybox"),
+            store=jaeger.SpanStore(
+                kind="opensearch",
+                url=spans.url,
+                host=spans.host,
+                port=spans.port,
+                shards=chosen.span_store.shards,
+                replicas=chosen.span_store.replicas,
+                username=chosen.span_store.username,
+                password=secrets.get("span_store_password"),
+            ),
+            platform=platform,
+            prometheus=endpoint_of["prometheus"],
+            grafana_url=urls["grafana"],
+        ),
+        within,
+    )
+    grafana.Grafana(
+        "grafana",
+        grafana.GrafanaArgs(
+            shared=shared,
+            settings=chosen.grafana,
+            image=images.reference("grafana"),
+            admin_password=secrets["grafana_admin_password"],
+            platform=platform,
+            datasources=DatasourceUrls(
+                prometheus=endpoint_of["prometheus"].url,
+                loki=endpoint_of["loki"].url,
+                jaeger=endpoint_of["jaeger"].url,
+                alertmanager=endpoint_of["alertmanager"].url,
+                scrape_interval_seconds=chosen.prometheus.scrape_interval_seconds,
+            ),
+        ),
+        within,
+    )
+
+    pulumi.export("namespace", shared.namespace)
+    pulumi.export("urls", urls)
+    pulumi.export("endpoints", {tool: endpoint.url for tool, endpoint in endpoint_of.items()})
+    pulumi.export("otlp_endpoint", traces.otlp.url)
+    pulumi.export("sampling_endpoint", traces.sampling.url)
+    pulumi.export("bucket", bucket.bucket)
+    pulumi.export("span_store_url", spans.url)
+    pulumi.export("grafana_admin_password", secrets["grafana_admin_password"])
+
+
+try:
+    main()
+except settings.SettingsError as error:
+    raise pulumi.RunError(str(error)) from None

@@ -1,0 +1,106 @@
+"""python -m sandbox up | deploy | status | env | destroy | down"""
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+
+from sandbox import aws, node, platform, sinks, stack
+from sandbox.errors import SandboxError
+from sandbox.paths import cache_dir, state_dir
+
+NODE_ADDRESS = "10.111.0.1"
+LOOPBACK = "127.0.0.1"
+
+console = Console(stderr=True, highlight=False)
+
+
+def up(arguments: argparse.Namespace) -> None:
+    """Boots what is not up: node, AWS, alert sinks, the platform to be observed."""
+    simulated = arguments.node == "simulated"
+    address = LOOPBACK if simulated else NODE_ADDRESS
+    _step("node", lambda: node.up(simulated))
+    _step("local AWS and span store", lambda: aws.up(address))
+    _step("alert sinks", lambda: sinks.up(address))
+    _step("platform (nine services, PostgreSQL, Redis)", platform.up)
+
+
+def deploy(_: argparse.Namespace) -> None:
+    """`pulumi up` of stack sandbox, then where to look and how to log in."""
+    _step("pulumi up", stack.up)
+    _print_access()
+
+
+def status(_: argparse.Namespace) -> None:
+    """What is up, a line each."""
+    lines = [node.status(), aws.status(), sinks.status(), platform.status()]
+    print("\n".join(line for line in lines if line) or "nothing is up; start with: make up")
+
+
+def env(_: argparse.Namespace) -> None:
+    """Shell lines for `eval`: cluster, engine, AWS and tools of the running sandbox."""
+    for name, value in stack.environment().items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def destroy(_: argparse.Namespace) -> None:
+    """`pulumi destroy` of stack sandbox; the sandbox itself stays up."""
+    _step("pulumi destroy", stack.destroy)
+
+
+def down(_: argparse.Namespace) -> None:
+    """Ends everything; nothing stays behind but the cache."""
+    for name, end in (("platform", platform.down), ("sinks", sinks.down), ("AWS", aws.down), ("node", node.down)):
+        _step(f"end {name}", end)
+    shutil.rmtree(state_dir())
+
+
+def clean(arguments: argparse.Namespace) -> None:
+    """As down, and removes the cache: the next `up` builds everything again."""
+    down(arguments)
+    shutil.rmtree(cache_dir())
+
+
+def _print_access() -> None:
+    outputs = stack.outputs()
+    console.print("\n[bold]The stack is up.[/bold]")
+    for name, url in sorted(outputs["urls"].items()):
+        console.print(f"  {name:<14}{url}")
+    console.print("  Grafana's user is admin; its password:")
+    console.print('    eval "$(python -m sandbox env)"; pulumi stack output grafana_admin_password --show-secrets')
+
+
+def _step(name: str, action: Callable[[], object]) -> None:
+    started = time.monotonic()
+    console.print(f"[bold]{name}[/bold] ...")
+    action()
+    console.print(f"{name}: done in {time.monotonic() - started:.0f} s")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for action in (up, deploy, status, env, destroy, down, clean):
+        command = commands.add_parser(action.__name__, help=(action.__doc__ or "").strip().splitlines()[0])
+        command.set_defaults(action=action)
+        if action is up:
+            command.add_argument("--node", choices=("real", "simulated"), default=os.environ.get("NODE") or "real")
+    arguments = parser.parse_args()
+    try:
+        arguments.action(arguments)
+    except SandboxError as error:
+        console.print(f"[bold red]error:[/bold red] {error}", markup=True)
+        return 1
+    except KeyboardInterrupt:
+        console.print("interrupted; the same command goes on where it was")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
