@@ -1,0 +1,102 @@
+"""The local AWS: moto for its API, the provider stand-in for Pulumi, and a real OpenSearch behind managed domains."""
+
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from sandbox import processes
+from sandbox.aws import launcher, moto, opensearch, record
+from sandbox.aws.opensearch_config import PORT as STORE_PORT
+from sandbox.aws.provider.managed_domain import ADMINISTRATOR_VARIABLE, ENDPOINT_VARIABLE
+from sandbox.errors import SandboxError
+
+NODE_BRIDGE = "10.111.0.1"
+
+
+def up(host: str = NODE_BRIDGE, *, secure: bool = False) -> None:
+    """Starts what is not running. `host` is the address to listen on: the node's bridge, or loopback without one.
+
+    `secure` runs OpenSearch with TLS and users. Says on standard error when the data of the local AWS are lost.
+    Raises SandboxError when something does not start, or runs already with another host or without `secure`.
+    """
+    known, wanted = record.load(), record.Record(host=host, secure=secure)
+    if known is not None and known != wanted and status() is not None:
+        raise SandboxError(f"the local AWS is up as {known!r}; `make down` ends it, then bring it up as {wanted!r}")
+    lost = known is not None and not processes.alive(moto.NAME)
+    moto.up(host)
+    record.save(wanted)
+    if lost:
+        sys.stderr.write(
+            "The local AWS had died and is new and empty: the bucket with all log history is gone. "
+            "`make up` makes the stack's AWS resources again.\n"
+        )
+    opensearch.up(host, secure=secure)
+
+
+def down() -> None:
+    """Ends all of it; buckets, domains and spans are gone, and no firewall rule stays behind."""
+    moto.down()
+    opensearch.down()
+    record.remove()
+
+
+def status() -> str | None:
+    """One line for people; None when nothing runs and nothing is expected to."""
+    known = record.load()
+    if known is None:
+        return None
+    store = opensearch.url(known.host, secure=known.secure)
+    parts = (("AWS", moto.NAME, moto.url(known.host)), ("span store", opensearch.NAME, store))
+    return "; ".join(
+        f"{what}: {address}" if processes.alive(name) else f"{what}: has ended, `make up` starts it again"
+        for what, name, address in parts
+    )
+
+
+def environment() -> dict[str, str]:
+    """The AWS variables for a shell and for Pulumi: every AWS client then speaks to the local AWS, none to the real.
+
+    Raises SandboxError when the local AWS is not up.
+    """
+    known = _known()
+    variables = {
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",  # anything will do: the local AWS asks nobody who they are
+        "AWS_REGION": moto.REGION,
+        "AWS_DEFAULT_REGION": moto.REGION,
+        "AWS_ENDPOINT_URL": moto.url(known.host),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        ENDPOINT_VARIABLE: f"{known.host}:{STORE_PORT}",
+    }
+    if known.secure:
+        variables[ADMINISTRATOR_VARIABLE] = str(opensearch.folder() / "config")
+    return variables
+
+
+def provider_dir() -> Path:
+    """The folder with the executable `pulumi-resource-aws`, to be put first on PATH."""
+    return launcher.folder()
+
+
+def network() -> moto.Network:
+    """The VPC and subnet of the account; the same ids on every machine, so that a stack file can name them."""
+    return moto.network(_known().host)
+
+
+def outage() -> AbstractContextManager[None]:
+    """A context in which nobody gets an answer from the local AWS; needs root and iptables."""
+    return moto.outage(_known().host)
+
+
+def store_certificates() -> Path:
+    """The folder with ca.pem of the secured store. Raises SandboxError when it runs without TLS."""
+    if not _known().secure:
+        raise SandboxError("the span store runs without TLS; bring it up with secure=True")
+    return opensearch.folder() / "config"
+
+
+def _known() -> record.Record:
+    known = record.load()
+    if known is None:
+        raise SandboxError("the local AWS is not up; start it: make up")
+    return known

@@ -1,11 +1,11 @@
 # ruff: noqa: ARG002 - the signatures are Resource's
 """OpenSearch domains. The domain is AWS's record of one; the process that serves it is the sandbox's own."""
 
-import os
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from sandbox.aws.provider import managed_domain
 from sandbox.aws.provider.api import from_api, to_api
 from sandbox.aws.provider.errors import AwsError
 from sandbox.aws.provider.resources.base import Resource, finish, tag_changes, tag_list, tag_map, unless_gone
@@ -21,10 +21,6 @@ from sandbox.aws.provider.shape import (
     whole,
 )
 from sandbox.aws.provider.wire import Values
-
-# The one thing the stand-in adds to what AWS's API says: the local AWS runs no OpenSearch behind its domains, the
-# sandbox does. When this names its address (host:port), every domain's `endpoint` is that address.
-ENDPOINT_VARIABLE = "SANDBOX_MANAGED_DOMAIN_ENDPOINT"
 
 GONE = "ResourceNotFoundException"
 _WAIT_SECONDS = 60 * 60
@@ -111,7 +107,11 @@ class Domain(Resource):
     def create(self, inputs: Values) -> str:
         wanted: Any = to_api({name: value for name, value in inputs.items() if name != "tags"}, self.fields)
         answer = self.aws.opensearch.create_domain(**wanted, TagList=tag_list(self.tags_all(inputs)))
-        return finish(answer["DomainStatus"]["ARN"], lambda: self._wait(inputs["domainName"]))
+        return finish(
+            answer["DomainStatus"]["ARN"],
+            lambda: self._wait(inputs["domainName"]),
+            lambda: managed_domain.put_master_user(inputs),
+        )
 
     def read(self, resource_id: str, inputs: Mapping[str, Any]) -> Values | None:
         name = _name(resource_id)
@@ -120,7 +120,7 @@ class Domain(Resource):
             return None
         status: Any = answer["DomainStatus"]
         tags = self.aws.opensearch.list_tags(ARN=status["ARN"])["TagList"]
-        address = os.environ.get(ENDPOINT_VARIABLE) or status.get("Endpoint") or status.get("Endpoints", {}).get("vpc")
+        address = managed_domain.endpoint() or status.get("Endpoint") or status.get("Endpoints", {}).get("vpc")
         observed = from_api(status, {key: known for key, known in self.fields.items() if key != "tags"})
         return {
             **observed,
@@ -147,6 +147,7 @@ class Domain(Resource):
             wanted: Any = to_api(changed, self.fields)
             self.aws.opensearch.update_domain_config(DomainName=name, **wanted)
             self._wait(name)
+            managed_domain.put_master_user(changed)
         held = tag_map(self.aws.opensearch.list_tags(ARN=resource_id)["TagList"])
         tags, removed = tag_changes(held, self.tags_all(new))
         if tags:

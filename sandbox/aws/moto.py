@@ -1,0 +1,89 @@
+"""The local AWS: moto's server, which answers S3, IAM, STS, OpenSearch and EC2 on the node's bridge.
+
+moto keeps everything in memory: what was in it is gone when it ends.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+import httpx
+
+from sandbox import processes
+from sandbox.aws import firewall
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+NAME = "moto"
+PORT = 5000
+REGION = "us-east-1"
+_START_SECONDS = 60
+# What an account has before the stack comes. moto draws ids from this seed, so they are the same on every machine and
+# can stand in a stack file.
+_SEED = 10
+VPC_CIDR = "10.111.0.0/16"
+
+
+@dataclass(frozen=True)
+class Network:
+    """The VPC and the subnet that a managed domain can be put in."""
+
+    vpc_id: str
+    subnet_id: str
+
+
+def url(host: str) -> str:
+    """The address of every AWS service."""
+    return f"http://{host}:{PORT}"
+
+
+def up(host: str) -> None:
+    """Starts moto on `host`, unless it runs. Raises SandboxError when it does not answer in time."""
+    if processes.alive(NAME):
+        return
+    processes.start(NAME, [sys.executable, "-m", "moto.server", "-H", host, "-p", str(PORT)])
+    processes.wait_http(f"{url(host)}/moto-api/", _START_SECONDS, NAME)
+    _furnish(host)
+
+
+def down() -> None:
+    """Ends moto and whatever outage was being played."""
+    firewall.open_all()
+    processes.stop(NAME)
+
+
+@contextmanager
+def outage(host: str) -> Iterator[None]:
+    """Nobody gets an answer from the local AWS while the block runs; what is in it stays. Needs root."""
+    with firewall.closed(host, PORT):
+        yield
+
+
+def network(host: str) -> Network:
+    """The network that the account has had from the start."""
+    ec2 = _ec2(host)
+    vpc = ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": [VPC_CIDR]}])["Vpcs"][0]["VpcId"]
+    subnet = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"][0]["SubnetId"]
+    return Network(vpc, subnet)
+
+
+def _furnish(host: str) -> None:
+    ec2 = _ec2(host)
+    ec2.describe_vpcs()  # moto makes the region's default network first, with ids of its own
+    httpx.post(f"{url(host)}/moto-api/seed", params={"a": _SEED}, trust_env=False).raise_for_status()
+    vpc = ec2.create_vpc(CidrBlock=VPC_CIDR)["Vpc"]["VpcId"]
+    ec2.create_subnet(VpcId=vpc, CidrBlock=VPC_CIDR)
+
+
+def _ec2(host: str) -> "EC2Client":
+    return boto3.client(
+        "ec2",
+        endpoint_url=url(host),
+        region_name=REGION,
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",  # noqa: S106 - the local AWS takes anything
+    )

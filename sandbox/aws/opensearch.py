@@ -1,0 +1,106 @@
+"""A real OpenSearch process behind the managed domains of the local AWS.
+
+It is the distribution from Maven Central on the machine's JDK, one node, on the sandbox's own address. Its data outlive
+a restart and go with `down`. OpenSearch refuses to run as root, so root's sandbox runs it as a user id of its own.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from sandbox import paths, processes
+from sandbox.aws import certificates, java, opensearch_config
+from sandbox.aws.health import wait_ready
+from sandbox.aws.opensearch_config import PORT
+from sandbox.toolchain import maven
+
+NAME = "opensearch"
+VERSION = "2.19.4"
+_SERVER = f"org.opensearch.distribution.integ-test-zip:opensearch:{VERSION}:zip"
+_SECURITY = f"org.opensearch.plugin:opensearch-security:{VERSION}.0:zip"
+_START_SECONDS = 180
+_HEAP_MIB = 512
+_USER = 64920  # nobody's: no file of the machine belongs to it
+# Root's home is closed to other users, so the process sees its folder here, in a mount namespace of its own.
+_INSIDE = Path("/mnt")
+_AS_USER = (
+    'mount --bind "$1" /mnt && '
+    'exec setpriv --reuid="$2" --regid="$2" --clear-groups --no-new-privs --bounding-set=-all /mnt/home/bin/opensearch'
+)
+
+
+def up(host: str, *, secure: bool) -> None:
+    """Starts OpenSearch on `host`, unless it runs, and waits until it answers.
+
+    `secure` adds the security plugin: TLS and users. Raises SandboxError when there is no fitting JDK, when what is
+    needed cannot be fetched, and when it does not start.
+    """
+    if processes.alive(NAME):
+        return
+    java_home = java.home()
+    _unpack(secure=secure)
+    if secure:
+        certificates.ensure(folder() / "config", host)
+    opensearch_config.write(folder(), _seen(), host, secure=secure)
+    processes.start(NAME, _command(), env=_environment(java_home))
+    wait_ready(url(host, secure=secure), folder() / "config", _START_SECONDS, NAME)
+
+
+def down() -> None:
+    """Ends OpenSearch and removes its data."""
+    processes.stop(NAME)
+    shutil.rmtree(folder(), ignore_errors=True)
+
+
+def url(host: str, *, secure: bool) -> str:
+    """The address of the running store."""
+    return f"{'https' if secure else 'http'}://{host}:{PORT}"
+
+
+def folder() -> Path:
+    """Where the program, its configuration, its data and its certificates are."""
+    return paths.state_dir() / NAME
+
+
+def _unpack(*, secure: bool) -> None:
+    home = folder() / "home"
+    plugin = home / "plugins" / "opensearch-security"
+    if not home.exists():
+        maven.unpack(_SERVER, home)
+    if secure and not plugin.exists():
+        maven.unpack(_SECURITY, plugin)
+    elif not secure:
+        shutil.rmtree(plugin, ignore_errors=True)
+
+
+def _command() -> list[str]:
+    if not _as_root():
+        return [str(folder() / "home" / "bin" / "opensearch")]
+    _hand_over(folder())
+    unshare = ["unshare", "--mount", "--propagation", "private"]
+    return [*unshare, "sh", "-c", _AS_USER, NAME, str(folder()), str(_USER)]
+
+
+def _environment(java_home: Path) -> dict[str, str]:
+    return {
+        "OPENSEARCH_JAVA_HOME": str(java_home),
+        "OPENSEARCH_JAVA_OPTS": f"-Xms{_HEAP_MIB}m -Xmx{_HEAP_MIB}m -XX:-UsePerfData",
+        "OPENSEARCH_PATH_CONF": str(_seen() / "config"),
+        "OPENSEARCH_TMPDIR": str(_seen() / "tmp"),
+    }
+
+
+def _as_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _seen() -> Path:
+    """The folder as the process itself sees it."""
+    return _INSIDE if _as_root() else folder()
+
+
+def _hand_over(path: Path) -> None:
+    """Makes everything under `path` the process's own."""
+    for root, folders, files in os.walk(path):
+        for name in (root, *(os.path.join(root, entry) for entry in (*folders, *files))):  # noqa: PTH118 - os.walk's
+            os.chown(name, _USER, _USER, follow_symlinks=False)
