@@ -45,7 +45,7 @@ SPAN_METRICS_PORTS: Mapping[str, int] = {"spanmetrics": 8889}
 # Long enough to write what the queue holds.
 STOP_SECONDS = 60
 
-_SECRET = "jaeger-span-store"  # noqa: S105 (a name)
+_SECRET = "jaeger-span-store"
 
 
 def query_endpoint(namespace: str) -> Endpoint:

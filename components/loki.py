@@ -26,15 +26,15 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "loki"
 
 # Loki's name for the one tenant of a Loki without tenants.
 SINGLE_TENANT = "fake"
-CHUNK_PREFIXES = (f"{SINGLE_TENANT}/",)  # where its chunks are in the bucket; index and cluster state are elsewhere
 # Where chunks are in the bucket. Everything else there (index, cluster state) must outlive them.
 CHUNK_PREFIXES = (f"{SINGLE_TENANT}/",)
 
 # What is in memory is flushed to S3 at a stop; killed before that, it is read back from the write-ahead log.
 FLUSH_SECONDS = 300
 
-S3_KEYS = "loki-s3-keys"
-S3_KEYS = {"AWS_ACCESS_KEY_ID": "s3_access_key_id", "AWS_SECRET_ACCESS_KEY": "s3_secret_access_key"}
+S3_SECRET = "loki-s3-keys"
+_S3_ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "s3_access_key_id", "AWS_SECRET_ACCESS_KEY": "s3_secret_access_key"}
+S3_KEYS = tuple(_S3_ENVIRONMENT.values())
 
 
 def endpoint(namespace: str) -> Endpoint:
@@ -93,7 +93,7 @@ class Loki(pulumi.ComponentResource):
             waits_for.append(
                 core.v1.Secret(
                     f"{name}-s3-keys",
-                    metadata=metadata(S3_KEYS, args.shared.namespace, labels),
+                    metadata=metadata(S3_SECRET, args.shared.namespace, labels),
                     string_data=dict(args.s3_keys),
                     opts=child,
                 )
@@ -154,7 +154,7 @@ def _init_containers(args: LokiArgs) -> tuple[Container, ...]:
 
 def _container(args: LokiArgs) -> Container:
     resources = args.settings.resources
-    keys = {name: SecretKey(secret=S3_KEYS, key=key) for name, key in S3_KEYS.items()}
+    keys = {name: SecretKey(secret=S3_SECRET, key=key) for name, key in _S3_ENVIRONMENT.items()}
     return Container(
         name=TOOL,
         image=args.image,
