@@ -53,8 +53,9 @@ def local_program(folder: Path, name: str) -> Path:
     if (target / name).exists():
         return target / name
     golang.require_go(folder)
-    with cache.using_build_caches(), tempfile.TemporaryDirectory(dir=golang.build_dir()) as temporary:
-        made = Path(temporary) / "made"
+    # Small enough not to wait for another run's turn; Go's caches are made for several at once.
+    with cache.using_build_caches(), tempfile.TemporaryDirectory(dir=cache.toolchain_dir()) as temporary:
+        made = Path(temporary) / name
         argv = ["go", "build", "-o", str(made / name), "-ldflags", "-s -w", "."]
         _run(argv, folder, {"CGO_ENABLED": "0"}, name, None)
         for old in target.parent.glob(f"{name}-local-*"):
@@ -110,7 +111,7 @@ def _build(group: Group, program: str, progress: Progress) -> None:
     golang.require_go(group.gomod_dir)
     debian.ensure(group.debian)
     tools = {tool: _found(tool) for tool in group.tools}
-    with tempfile.TemporaryDirectory(dir=golang.build_dir(), prefix=f"{program}-") as temporary:
+    with tempfile.TemporaryDirectory(dir=golang.scratch_dir(), prefix=f"{program}-") as temporary:
         made = Path(temporary) / "made"
         made.mkdir()
         with golang.source(group, tools) as folder:

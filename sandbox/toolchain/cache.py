@@ -96,9 +96,11 @@ def drop_build_caches() -> bool:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        for folder in golang.build_dir().iterdir():
-            if folder.is_dir():
-                shutil.rmtree(folder)
+        # Set aside first: half a module cache, left by an interruption, would make later builds fail.
+        for folder in ("mod", "go"):
+            if (golang.build_dir() / folder).exists():
+                (golang.build_dir() / folder).rename(golang.scratch_dir() / f"dropped-{folder}-{os.getpid()}")
+        shutil.rmtree(golang.scratch_dir())
     return True
 
 
@@ -119,6 +121,8 @@ def building(say: str) -> Iterator[None]:
         except BlockingIOError:
             print(say, flush=True)
             fcntl.flock(handle, fcntl.LOCK_EX)
+        # Nobody else is at work, so whatever lies here is of a run that was killed.
+        shutil.rmtree(golang.scratch_dir())
         yield
 
 

@@ -22,6 +22,13 @@ def build_dir() -> Path:
     return folder
 
 
+def scratch_dir() -> Path:
+    """Temporary files of builds; whoever holds the build lock may empty it."""
+    folder = build_dir() / "tmp"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def environment() -> dict[str, str]:
     """Variables for the go command; the person's proxy and checksum settings are left as they are."""
     return {
@@ -60,7 +67,7 @@ def source(group: Group, tools: dict[str, Path], flags: str = "") -> Iterator[Pa
     if not group.prepare:
         yield group.gomod_dir
         return
-    with tempfile.TemporaryDirectory(dir=build_dir(), prefix=f"{group.name}-") as temporary:
+    with tempfile.TemporaryDirectory(dir=scratch_dir(), prefix=f"{group.name}-") as temporary:
         folder = Path(temporary) / "source"
         shutil.copytree(module_dir(group), folder, copy_function=shutil.copy)
         _make_writable(folder)

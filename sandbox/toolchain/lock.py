@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.errors import SandboxError
-from sandbox.toolchain import builder, golang
+from sandbox.toolchain import builder, cache, golang
 from sandbox.toolchain.table import Group, groups
 
 # The node needs Linux; the simulated one runs on other systems too.
@@ -33,7 +33,9 @@ def lock(gomod: str) -> None:
     _go(["mod", "edit", "-fmt"], folder)
     for system, architecture in _PLATFORMS:
         for group in sharing:
-            _resolve(group, system, architecture)
+            tools = builder.ensure(group.tools)
+            with cache.building(f"{gomod}: another run of the toolchain is building; waiting for it"):
+                _resolve(group, tools, system, architecture)
 
 
 def _upstream(group: Group) -> dict[str, Any]:
@@ -66,8 +68,8 @@ def _render(group: Group, upstream: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _resolve(group: Group, system: str, architecture: str) -> None:
-    with golang.source(group, builder.ensure(group.tools), flags="-mod=mod") as folder:
+def _resolve(group: Group, tools: dict[str, Path], system: str, architecture: str) -> None:
+    with golang.source(group, tools, flags="-mod=mod") as folder:
         argv = ["list", "-mod=mod", "-deps", "-f", "{{if false}}{{end}}", f"-tags={','.join(group.tags)}"]
         argv += [group.import_path(program) for program in group.programs]
         _go(argv, folder, GOOS=system, GOARCH=architecture, CGO_ENABLED="0" if group.cgo == "none" else "1")
