@@ -184,6 +184,8 @@ def main() -> None:
                 alertmanager=endpoint_of["alertmanager"].url,
                 scrape_interval_seconds=chosen.prometheus.scrape_interval_seconds,
             ),
+            runbook_base_url=chosen.prometheus.runbook_base_url,
+            oidc_client_secret=secrets.get("grafana_oidc_client_secret"),
         ),
         within,
     )

@@ -1,0 +1,87 @@
+"""The running sandbox, and one client per tool: what a test finds here is what an operator finds."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox import node, stack
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On a simulated node pods do not run: what needs them is named as not run, never passed."""
+    if node.is_simulated():
+        for item in items:
+            if item.get_closest_marker("real_node"):
+                item.add_marker(pytest.mark.skip(reason="needs a real node; this one is simulated"))
+
+
+@pytest.fixture(scope="session")
+def deployed() -> dict[str, Any]:
+    """The stack, brought up by the real engine if it is not up; its outputs."""
+    stack.up()
+    return stack.outputs()
+
+
+@pytest.fixture(scope="session")
+def urls(deployed: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = deployed["urls"]
+    return found
+
+
+@pytest.fixture(scope="session")
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=15, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def prometheus(urls: dict[str, str], http: httpx.Client) -> Callable[[str], list[dict[str, Any]]]:
+    """Asks Prometheus an instant query: the list of series with their `metric` and `value`."""
+
+    def query(expression: str) -> list[dict[str, Any]]:
+        answer = http.get(f"{urls['prometheus']}/api/v1/query", params={"query": expression}).raise_for_status().json()
+        series: list[dict[str, Any]] = answer["data"]["result"]
+        return series
+
+    return query
+
+
+@pytest.fixture(scope="session")
+def loki(urls: dict[str, str], http: httpx.Client) -> Callable[..., list[dict[str, Any]]]:
+    """Asks Loki for lines of the last `minutes`: a list of streams with `stream` and `values`."""
+
+    def query(selector: str, minutes: int = 15, limit: int = 1000) -> list[dict[str, Any]]:
+        now = time.time_ns()
+        window = {"start": str(now - minutes * 60 * 10**9), "end": str(now), "limit": str(limit)}
+        answer = http.get(f"{urls['loki']}/loki/api/v1/query_range", params={"query": selector, **window})
+        streams: list[dict[str, Any]] = answer.raise_for_status().json()["data"]["result"]
+        return streams
+
+    return query
+
+
+@pytest.fixture(scope="session")
+def grafana(urls: dict[str, str], deployed: dict[str, Any]) -> Iterator[httpx.Client]:
+    """Grafana's API as its administrator."""
+    login = ("admin", deployed["grafana_admin_password"])
+    with httpx.Client(base_url=urls["grafana"], auth=login, timeout=30, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def kubectl(deployed: dict[str, Any]) -> Callable[..., Any]:
+    """Runs kubectl and gives its JSON."""
+
+    def run(*arguments: str) -> Any:
+        environment = stack.environment()
+        done = subprocess.run(
+            ["kubectl", *arguments, "-o", "json"], env=environment, check=True, capture_output=True, text=True
+        )
+        return json.loads(done.stdout)
+
+    return run

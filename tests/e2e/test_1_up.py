@@ -1,0 +1,112 @@
+"""The stack comes up from nothing, stays as it is, and shows no secret."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+
+from sandbox import stack
+from sandbox.paths import state_dir
+from tests.waiting import eventually
+
+Kubectl = Callable[..., Any]
+STACK_NAMESPACES = ("monitoring", "monitoring-agents")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def from_nothing() -> None:
+    """Whatever an earlier run left of the stack goes first, so that this run shows a first `up`."""
+    stack.destroy()
+
+
+@pytest.mark.real_node
+def test_every_workload_is_ready_without_a_restart(deployed: dict[str, Any], kubectl: Kubectl) -> None:
+    pods = [pod for namespace in STACK_NAMESPACES for pod in kubectl("get", "pods", "-n", namespace)["items"]]
+    running = [pod for pod in pods if pod["status"]["phase"] != "Succeeded"]
+    apps = {pod["metadata"]["labels"]["app"] for pod in running}
+    assert {"prometheus", "grafana", "alertmanager", "loki", "promtail", "jaeger"} <= apps
+    statuses = [
+        (pod["metadata"]["name"], container["ready"], container["restartCount"])
+        for pod in running
+        for container in pod["status"]["containerStatuses"]
+    ]
+    assert [status for status in statuses if status[1:] != (True, 0)] == []
+
+
+def test_a_second_up_changes_nothing(deployed: dict[str, Any]) -> None:
+    stack.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_a_refresh_finds_nothing_changed(deployed: dict[str, Any]) -> None:
+    stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_the_bucket_is_private_versioned_encrypted_and_tls_only(deployed: dict[str, Any]) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=stack.environment()["AWS_ENDPOINT_URL"],
+        region_name="us-east-1",
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",
+    )
+    bucket = deployed["bucket"]
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert encryption[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert policy[0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert policy[0]["Effect"] == "Deny"
+    rules = {rule["ID"]: rule for rule in s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]}
+    expiring = [rule["Filter"]["Prefix"] for rule in rules.values() if "Days" in rule.get("Expiration", {})]
+    assert expiring == ["fake/"]
+    assert rules["leftovers"]["NoncurrentVersionExpiration"]["NoncurrentDays"] == 7
+    assert rules["leftovers"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 1
+
+
+def test_no_secret_is_in_plain_in_state_config_maps_or_preview(deployed: dict[str, Any], kubectl: Kubectl) -> None:
+    plain = _secret_values()
+    state = "".join(path.read_text() for path in (state_dir() / "pulumi").rglob("*.json"))
+    config_maps = json.dumps([kubectl("get", "configmaps", "-n", namespace) for namespace in STACK_NAMESPACES])
+    preview = stack.pulumi("preview", "--diff", "--json", capture=True)
+    for place, text in (("state", state), ("ConfigMaps", config_maps), ("preview", preview)):
+        assert [name for name, value in plain.items() if value in text] == [], f"in plain in the {place}"
+
+
+def _secret_values() -> dict[str, str]:
+    """By name, those long enough to be told from other text."""
+    shown = json.loads(stack.pulumi("config", "--json", "--show-secrets", capture=True))
+    values = {name: entry["value"] for name, entry in shown.items() if entry["secret"]}
+    assert values, "the sandbox has secrets; none found means this test looks at nothing"
+    return {name: value for name, value in values.items() if value != "sandbox"}
+
+
+@pytest.mark.real_node
+def test_the_urls_answer(urls: dict[str, str], http: Any) -> None:
+    pages = {
+        "grafana": "/api/health",
+        "prometheus": "/-/ready",
+        "alertmanager": "/-/ready",
+        "loki": "/ready",
+        "jaeger": "/",
+    }
+    assert urls.keys() == pages.keys()
+    for tool, page in pages.items():
+        eventually(lambda url=urls[tool] + page: http.get(url).status_code == 200, 60)  # type: ignore[misc]
+
+
+@pytest.mark.real_node
+def test_the_in_cluster_endpoints_resolve_and_accept(deployed: dict[str, Any]) -> None:
+    addresses = [*deployed["endpoints"].values(), deployed["otlp_endpoint"], deployed["sampling_endpoint"]]
+    hosts = [address.split("//", 1)[1].rsplit(":", 1) for address in addresses]
+    checks = " && ".join(f"timeout 5 bash -c '</dev/tcp/{host}/{port}'" for host, port in hosts)
+    subprocess.run(
+        ["kubectl", "exec", "-n", "dharma", "deploy/api-gateway", "--", "bash", "-c", checks],
+        env=stack.environment(),
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
