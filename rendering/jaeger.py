@@ -17,7 +17,7 @@ from rendering.sampling import UNDECLARED_SHARE
 BACKEND = "spans"
 # Environment variable with the store's URL, and where the component mounts what the document names.
 STORE_URL = "SPAN_STORE_URL"
-PASSWORD_FILE = "/etc/jaeger/secrets/password"  # noqa: S105 (a path)
+PASSWORD_FILE = "/etc/jaeger/secrets/password"
 CA_FILE = "/etc/jaeger/ca/ca.crt"
 
 _UI_GRAFANA = "http://grafana.monitoring:3000"

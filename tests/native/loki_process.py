@@ -1,0 +1,152 @@
+"""A real Loki on loopback, with the stack's own configuration except that it stores in a folder of the test."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from rendering import documents
+from rendering.loki import LokiValues, render_loki
+from rendering.loki_rules import render_loki_rules
+from sandbox.toolchain import binary
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "loki"
+START_SECONDS = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One log line as Loki returns it."""
+
+    labels: Mapping[str, str]
+    timestamp_ns: int
+    line: str
+
+
+@dataclass(frozen=True)
+class LokiClient:
+    url: str
+
+    def push(
+        self, labels: Mapping[str, str], lines: Mapping[int, str], metadata: Mapping[str, str] | None = None
+    ) -> None:
+        """Sends `lines` (timestamp in ns -> text) as one stream, `metadata` with each of them."""
+        values = [[str(stamp), line, dict(metadata or {})] for stamp, line in lines.items()]
+        answer = httpx.post(
+            f"{self.url}/loki/api/v1/push", json={"streams": [{"stream": dict(labels), "values": values}]}
+        )
+        answer.raise_for_status()
+
+    def instant(self, query: str, at_seconds: float) -> list[dict[str, Any]]:
+        """The vector that `query` gives at that time."""
+        answer = httpx.get(f"{self.url}/loki/api/v1/query", params={"query": query, "time": at_seconds}, timeout=30)
+        assert answer.status_code == 200, f"{query}: {answer.text}"
+        result: list[dict[str, Any]] = answer.json()["data"]["result"]
+        return result
+
+    def entries(self, query: str, start_ns: int, end_ns: int, limit: int = 5000) -> list[Entry]:
+        """All lines of a log query, oldest first; structured metadata stands among the labels."""
+        params: dict[str, str | int] = {
+            "query": query,
+            "start": start_ns,
+            "end": end_ns,
+            "limit": limit,
+            "direction": "forward",
+        }
+        answer = httpx.get(f"{self.url}/loki/api/v1/query_range", params=params, timeout=30)
+        assert answer.status_code == 200, f"{query}: {answer.text}"
+        found = [
+            Entry(labels=stream["stream"], timestamp_ns=int(stamp), line=line)
+            for stream in answer.json()["data"]["result"]
+            for stamp, line in stream["values"]
+        ]
+        return sorted(found, key=lambda entry: entry.timestamp_ns)
+
+    def streams(self) -> list[dict[str, str]]:
+        """Label sets of all streams, without structured metadata."""
+        answer = httpx.get(f"{self.url}/loki/api/v1/series", params={"match[]": '{job=~".+"}'}, timeout=30)
+        answer.raise_for_status()
+        result: list[dict[str, str]] = answer.json()["data"]
+        return result
+
+
+def folder_configuration(folder: Path, http_port: int, grpc_port: int) -> str:
+    """The stack's Loki, storing in `folder`."""
+    values = LokiValues(bucket="unused", region="eu-west-1", cluster="c", environment="test", service_count=9)
+    document = yaml.safe_load(render_loki(documents.load(CONFIGS / "loki.yaml"), values))
+    document["common"]["path_prefix"] = str(folder)
+    document["common"]["storage"] = {
+        "filesystem": {"chunks_directory": str(folder / "chunks"), "rules_directory": str(folder / "rules")}
+    }
+    document["schema_config"]["configs"][0]["object_store"] = "filesystem"
+    document["compactor"] |= {"delete_request_store": "filesystem", "working_directory": str(folder / "compactor")}
+    document["storage_config"]["tsdb_shipper"] |= {
+        "active_index_directory": str(folder / "index"),
+        "cache_location": str(folder / "cache"),
+    }
+    document["ingester"]["wal"]["dir"] = str(folder / "wal")
+    document["ruler"] |= {
+        "storage": {"type": "local", "local": {"directory": str(folder / "rules")}},
+        "rule_path": str(folder / "rules-temp"),
+        "wal": {"dir": str(folder / "ruler-wal")},
+        "remote_write": {"enabled": False},
+        "alertmanager_url": "http://127.0.0.1:9",
+    }
+    document["server"] |= {
+        "http_listen_address": "127.0.0.1",
+        "grpc_listen_address": "127.0.0.1",
+        "http_listen_port": http_port,
+        "grpc_listen_port": grpc_port,
+    }
+    return documents.dump(document)
+
+
+@contextmanager
+def running_loki(folder: Path) -> Iterator[LokiClient]:
+    """Loki, ready; killed at the end. Raises AssertionError with its log when it does not get ready."""
+    http_port = free_port()
+    rules = folder / "rules" / "fake"
+    rules.mkdir(parents=True)
+    for name, text in render_loki_rules(CONFIGS / "rules", "https://runbooks.example").items():
+        (rules / name).write_text(text)
+    config = folder / "loki.yaml"
+    config.write_text(folder_configuration(folder, http_port, free_port()))
+    log = folder / "loki.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [binary("loki"), f"-config.file={config}", "-target=all"], stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        client = LokiClient(f"http://127.0.0.1:{http_port}")
+        _wait_ready(client, process, log)
+        yield client
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_ready(client: LokiClient, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()[-3000:]
+        try:
+            if httpx.get(f"{client.url}/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError(f"Loki was not ready within {START_SECONDS:.0f} s:\n{log.read_text()[-3000:]}")
