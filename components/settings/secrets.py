@@ -23,6 +23,11 @@ def catalogue(settings: Settings) -> tuple[Secret, ...]:
     alertmanager, store = settings.alertmanager, settings.span_store
     known = (
         ("grafana_admin_password", "password of Grafana's user admin", True),
+        (
+            "grafana_oidc_client_secret",
+            "secret of Grafana's client at the single sign-on provider",
+            settings.grafana.oidc is not None,
+        ),
         ("slack_api_url", "Slack's incoming webhook", alertmanager.slack_enabled),
         ("pagerduty_routing_key", "PagerDuty's Events v2 integration key", alertmanager.pagerduty_enabled),
         ("smtp_password", "password of the mail server's user", alertmanager.smtp_username is not None),

@@ -145,10 +145,29 @@ class ObjectStoreSettings(Model):
     oidc_provider_arn: str | None = Field(default=None, description="the cluster's OIDC provider, for Loki's IAM role")
 
 
+Group = Annotated[str, Field(pattern=r"^[^'\\]+$")]
+
+
+class OidcSettings(Model):
+    """Single sign-on to Grafana by OpenID Connect; the client's secret is grafana_oidc_client_secret."""
+
+    name: str = Field(default="Single sign-on", description="what the login button says")
+    client_id: str
+    auth_url: HttpUrl
+    token_url: HttpUrl
+    api_url: HttpUrl = Field(description="the provider's userinfo endpoint")
+    scopes: tuple[str, ...] = ("openid", "profile", "email", "groups")
+    groups_claim: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")] = "groups"
+    admin_group: Group | None = None
+    editor_group: Group | None = None
+    viewer_group: Group | None = Field(default=None, description="who may look; everyone with a login where not set")
+
+
 class GrafanaSettings(Model):
     storage: Storage = Storage(size_gib=2)
     resources: Resources = _resources(100, 192, 500, 384)
     exposure: Exposure = Exposure()
+    oidc: OidcSettings | None = Field(default=None, description="single sign-on; the user admin stays beside it")
 
 
 class PostgresqlSettings(Model):

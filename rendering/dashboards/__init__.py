@@ -1,1 +1,79 @@
 """Grafana's dashboards, one module each, built from the declared services."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rendering.dashboards import (
+    alertmanager,
+    alerts,
+    business,
+    dropped_in,
+    grafana,
+    jaeger,
+    logs,
+    loki,
+    nodes,
+    opensearch,
+    overview,
+    postgresql,
+    prometheus,
+    promtail,
+    redis,
+    service,
+    slos,
+    traces,
+    usage,
+    volumes,
+    workloads,
+)
+from rendering.dashboards.board import Board
+from rendering.datasources import Folder
+from rendering.declarations import Service
+
+
+def boards(services: Sequence[Service], *, runbook_base_url: str) -> list[Board]:
+    """All dashboards of this stack, in the order people meet them.
+
+    runbook_base_url: the directory that holds `<Alert>.md` for each alert.
+    """
+    # A trace is slow when it would break the strictest promise that any service gives.
+    slow_from = f"{min(each.slo.latency_ms for each in services)}ms"
+    return [
+        overview.board(len(services)),
+        alerts.board(runbook_base_url),
+        service.board(slow_from),
+        logs.board(),
+        traces.board(slow_from),
+        slos.board(),
+        business.board(),
+        nodes.board(),
+        workloads.board(),
+        volumes.board(),
+        postgresql.board(),
+        redis.board(),
+        prometheus.board(),
+        alertmanager.board(),
+        grafana.board(),
+        loki.board(),
+        promtail.board(),
+        jaeger.board(),
+        opensearch.board(),
+        usage.board(),
+    ]
+
+
+def all_dashboards(
+    services: Sequence[Service], *, runbook_base_url: str, team_directory: Path | None = None
+) -> dict[Folder, dict[str, str]]:
+    """Each folder's dashboards as JSON by uid; a dashboard's file is named `<uid>.json`. The same for the same input.
+
+    team_directory: where teams' own dashboards are, `<folder>/<uid>.json`. Raises DashboardError for a bad one.
+    """
+    found: dict[Folder, dict[str, str]] = {folder: {} for folder in Folder}
+    for board in boards(services, runbook_base_url=runbook_base_url):
+        found[board.folder][board.uid.value] = board.render()
+    if team_directory is not None:
+        taken = [uid for dashboards in found.values() for uid in dashboards]
+        for folder, dashboards in dropped_in.read(team_directory, taken=taken).items():
+            found[folder].update(dashboards)
+    return found

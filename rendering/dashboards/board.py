@@ -30,6 +30,8 @@ class Variable:
     """Prometheus: `label_values(metric{...}, label)`."""
     several: bool = False
     """Several values at once, all of them by default; use with `=~`."""
+    everything: str = ".+"
+    """What "All" stands for; `.*` also finds what lacks the label."""
 
     def build(self) -> dashboard.QueryVariable:
         variable = dashboard.QueryVariable(self.name).label(self.label).datasource(ref(PROMETHEUS))
@@ -39,8 +41,33 @@ class Variable:
         variable = variable.sort(model.VariableSort.ALPHABETICAL_ASC)
         if not self.several:
             return variable.multi(False).include_all(False)
-        everything = model.VariableOption(selected=True, text=["All"], value=["$__all"])
-        return variable.multi(True).include_all(True).all_value(".+").current(everything)
+        return variable.multi(True).include_all(True).all_value(self.everything).current(_everything())
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A choice between values known beforehand; several at once, all of them by default."""
+
+    name: str
+    label: str
+    options: Sequence[str]
+    everything: str = ".*"
+
+    def build(self) -> dashboard.CustomVariable:
+        variable = dashboard.CustomVariable(self.name).label(self.label).values(",".join(self.options))
+        return variable.multi(True).include_all(True).all_value(self.everything).current(_everything())
+
+
+@dataclass(frozen=True)
+class Text:
+    """A box to type into, empty at first."""
+
+    name: str
+    label: str
+    about: str
+
+    def build(self) -> dashboard.TextBoxVariable:
+        return dashboard.TextBoxVariable(self.name).label(self.label).description(self.about).default_value("")
 
 
 @dataclass(frozen=True)
@@ -69,7 +96,7 @@ class Board:
     title: str
     about: str
     rows: Sequence[Row]
-    variables: Sequence[Variable] = ()
+    variables: Sequence[Variable | Choice | Text] = ()
     annotations: Sequence[Annotation] = ()
     refresh: str = CALM
     since: str = "now-1h"
@@ -93,6 +120,10 @@ class Board:
         for number, panel in enumerate(document["panels"], start=1):
             panel["id"] = number
         return json.dumps(document, separators=(",", ":"), sort_keys=True) + "\n"
+
+
+def _everything() -> model.VariableOption:
+    return model.VariableOption(selected=True, text=["All"], value=["$__all"])
 
 
 def _navigation(uid: Uid) -> list[dashboard.DashboardLink]:

@@ -1,0 +1,221 @@
+"""Grafana: where people look. Needs the addresses of what it shows, and nothing of how they came to be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pulumi
+from pulumi_kubernetes import core
+
+from components.settings.tools import GrafanaSettings, OidcSettings
+from components.shared import Endpoint, SharedOutputs
+from components.workload import Workload, WorkloadArgs
+from components.workload.pod import ConfigMapFiles, Container, Data, EmptyDir, Mount, Probe, SecretFiles
+from components.workload.spec import checksum, metadata
+from rendering.dashboards import all_dashboards
+from rendering.datasources import (
+    DASHBOARDS_DIRECTORY,
+    DatasourceUrls,
+    Folder,
+    render_datasources,
+    render_providers,
+)
+from rendering.declarations import Platform
+
+TOOL = "grafana"
+COMPONENT = "ui"
+PORT = 3000
+USER = 472  # of the image
+CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "grafana"
+
+SECRET = "grafana-secrets"
+SECRETS_DIRECTORY = f"/etc/{TOOL}/secrets"
+PROVISIONING_DIRECTORY = f"/etc/{TOOL}/provisioning"
+# What Grafana looks for and would warn about if it were not there; we provision none of it.
+UNUSED_PROVISIONING = ("plugins", "alerting", "notifiers")
+
+
+def endpoint(namespace: str) -> Endpoint:
+    """Where Grafana answers inside the cluster: pages and API."""
+    return Endpoint(name=TOOL, namespace=namespace, port=PORT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrafanaArgs:
+    shared: SharedOutputs
+    settings: GrafanaSettings
+    image: str
+    admin_password: pulumi.Output[str]  # of the first start; later ones find the password in the database
+    platform: Platform
+    datasources: DatasourceUrls
+    runbook_base_url: str  # the alerts' dashboard leads to <it>/<Alert>.md
+    oidc_client_secret: pulumi.Output[str] | None = None  # needed where settings.oidc is set
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when single sign-on lacks its secret."""
+        if self.settings.oidc is not None and self.oidc_client_secret is None:
+            raise ValueError("grafana.oidc is set but the secret grafana_oidc_client_secret is not; set it")
+
+
+class Grafana(pulumi.ComponentResource):
+    """One Grafana with its datasources and dashboards provisioned, and a volume for what people make of it."""
+
+    endpoint: Endpoint
+    url: str
+
+    def __init__(self, name: str, args: GrafanaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("observability:index:Grafana", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        labels = args.shared.labels(TOOL, COMPONENT)
+
+        def config_map(role: str, data: Mapping[str, str]) -> core.v1.ConfigMap:
+            described = metadata(f"{TOOL}-{role}", args.shared.namespace, labels)
+            return core.v1.ConfigMap(f"{name}-{role}", metadata=described, data=data, opts=child)
+
+        # Read at start only, so a change of these rolls the pod. Dashboards are read again every half minute.
+        files = {
+            "config": {"grafana.ini": (CONFIGS / "grafana.ini").read_text(encoding="utf-8")},
+            "datasources": {"datasources.yaml": render_datasources(args.datasources)},
+            "providers": {"providers.yaml": render_providers()},
+        }
+        objects: list[pulumi.Resource] = [config_map(role, data) for role, data in files.items()]
+        for folder, dashboards in _dashboards(args).items():
+            texts = {f"{uid}.json": text for uid, text in dashboards.items()}
+            objects.append(config_map(f"dashboards-{folder.slug}", texts))
+        objects.append(
+            core.v1.Secret(
+                f"{name}-secrets",
+                metadata=metadata(SECRET, args.shared.namespace, labels),
+                string_data=_secrets(args),
+                opts=child,
+            )
+        )
+        Workload(
+            name,
+            WorkloadArgs(
+                shared=args.shared,
+                tool=TOOL,
+                component=COMPONENT,
+                # The old pod goes before the new one comes: two would write to one SQLite file.
+                kind="StatefulSet",
+                user=USER,
+                containers=(_container(args),),
+                storage=args.settings.storage,
+                service_ports={"http": PORT},
+                exposure=args.settings.exposure,
+                config_checksum=checksum(*files.values()),
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=objects),
+        )
+        self.endpoint = endpoint(args.shared.namespace)
+        self.url = _url(args)
+        self.register_outputs({"url": self.url})
+
+
+def _url(args: GrafanaArgs) -> str:
+    """What people type: it decides on redirects, links in messages and whether cookies need TLS."""
+    return args.settings.exposure.url or endpoint(args.shared.namespace).url
+
+
+def _dashboards(args: GrafanaArgs) -> dict[Folder, dict[str, str]]:
+    return all_dashboards(
+        args.platform.services, runbook_base_url=args.runbook_base_url, team_directory=CONFIGS / "dashboards"
+    )
+
+
+def _secrets(args: GrafanaArgs) -> dict[str, pulumi.Input[str]]:
+    secrets: dict[str, pulumi.Input[str]] = {"admin-password": args.admin_password}
+    if args.oidc_client_secret is not None:
+        secrets["oidc-client-secret"] = args.oidc_client_secret
+    return secrets
+
+
+def _environment(args: GrafanaArgs) -> dict[str, str]:
+    """What differs per stack, as variables that Grafana lays over grafana.ini."""
+    url = _url(args)
+    variables = {
+        "GF_SERVER_ROOT_URL": f"{url}/",
+        "GF_SERVER_SERVE_FROM_SUB_PATH": _ini(bool(urlsplit(url).path)),
+        # Over plain http a browser would never send a secure cookie back, and nobody could log in.
+        "GF_SECURITY_COOKIE_SECURE": _ini(url.startswith("https://")),
+        "GF_METRICS_ENVIRONMENT_INFO_ENVIRONMENT": args.shared.environment,
+    }
+    if args.settings.oidc is not None:
+        variables |= _single_sign_on(args.settings.oidc)
+    return variables
+
+
+def _single_sign_on(oidc: OidcSettings) -> dict[str, str]:
+    return {
+        "GF_AUTH_GENERIC_OAUTH_ENABLED": "true",
+        "GF_AUTH_GENERIC_OAUTH_NAME": oidc.name,
+        "GF_AUTH_GENERIC_OAUTH_CLIENT_ID": oidc.client_id,
+        "GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET": f"$__file{{{SECRETS_DIRECTORY}/oidc-client-secret}}",
+        "GF_AUTH_GENERIC_OAUTH_AUTH_URL": oidc.auth_url,
+        "GF_AUTH_GENERIC_OAUTH_TOKEN_URL": oidc.token_url,
+        "GF_AUTH_GENERIC_OAUTH_API_URL": oidc.api_url,
+        "GF_AUTH_GENERIC_OAUTH_SCOPES": " ".join(oidc.scopes),
+        "GF_AUTH_GENERIC_OAUTH_GROUPS_ATTRIBUTE_PATH": oidc.groups_claim,
+        "GF_AUTH_GENERIC_OAUTH_ROLE_ATTRIBUTE_PATH": _role_of_groups(oidc),
+    }
+
+
+def _role_of_groups(oidc: OidcSettings) -> str:
+    """A JMESPath that turns the groups in a token into a role; without a match, nobody is let in."""
+    wanted = (("Admin", oidc.admin_group), ("Editor", oidc.editor_group), ("Viewer", oidc.viewer_group))
+    cases = [f"contains({oidc.groups_claim}[*], '{group}') && '{role}'" for role, group in wanted if group is not None]
+    everyone = ["'Viewer'"] if oidc.viewer_group is None else []
+    return " || ".join([*cases, *everyone])
+
+
+def _ini(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _container(args: GrafanaArgs) -> Container:
+    resources = args.settings.resources
+    dashboards = (
+        Mount(
+            name=f"dashboards-{folder.slug}",
+            path=f"{DASHBOARDS_DIRECTORY}/{folder.slug}",
+            source=ConfigMapFiles(name=f"{TOOL}-dashboards-{folder.slug}"),
+        )
+        for folder in Folder
+    )
+    unused = (
+        Mount(name=f"no-{kind}", path=f"{PROVISIONING_DIRECTORY}/{kind}", source=EmptyDir(size_mib=1))
+        for kind in UNUSED_PROVISIONING
+    )
+    return Container(
+        name=TOOL,
+        image=args.image,
+        # The binary itself: the image's start script would write to its read-only root.
+        command=("/usr/share/grafana/bin/grafana", "server"),
+        args=("--homepath=/usr/share/grafana", "--config=/etc/grafana/config/grafana.ini"),
+        ports={"http-metrics": PORT},
+        resources=resources,
+        env={"GOMEMLIMIT": f"{resources.memory_limit_mib * 9 // 10}MiB", **_environment(args)},
+        mounts=(
+            Mount(name="config", path="/etc/grafana/config", source=ConfigMapFiles(name="grafana-config")),
+            Mount(
+                name="datasources",
+                path=f"{PROVISIONING_DIRECTORY}/datasources",
+                source=ConfigMapFiles(name="grafana-datasources"),
+            ),
+            Mount(
+                name="providers",
+                path=f"{PROVISIONING_DIRECTORY}/dashboards",
+                source=ConfigMapFiles(name="grafana-providers"),
+            ),
+            *unused,
+            *dashboards,
+            Mount(name="secrets", path=SECRETS_DIRECTORY, source=SecretFiles(name=SECRET)),
+            Mount(name="data", path="/var/lib/grafana", source=Data(), read_only=False),
+            Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=64), read_only=False),  # noqa: S108 - in the pod
+        ),
+        # The first start makes some hundred tables.
+        startup=Probe(path="/api/health", port=PORT, period_seconds=5, failure_threshold=60),
+        readiness=Probe(path="/api/health", port=PORT),
+        liveness=Probe(path="/api/health", port=PORT, failure_threshold=6),
+    )

@@ -1,0 +1,176 @@
+"""Grafana: the objects it asks for."""
+
+import json
+from configparser import RawConfigParser
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components.grafana import Grafana, GrafanaArgs
+from components.settings.base import Exposure
+from components.settings.tools import GrafanaSettings, OidcSettings
+from rendering.datasources import DatasourceUrls, Folder
+from rendering.declarations import load_platform
+from tests.components.recording import Recording, environment, pod, record, shared
+
+ROOT = Path(__file__).resolve().parents[2]
+DATASOURCES = DatasourceUrls(prometheus="http://p", loki="http://l", jaeger="http://j", alertmanager="http://a")
+OIDC = OidcSettings(
+    client_id="grafana",
+    auth_url="https://sso.example.com/authorize",
+    token_url="https://sso.example.com/token",
+    api_url="https://sso.example.com/userinfo",
+    admin_group="observability-admins",
+    editor_group="engineers",
+)
+
+
+def grafana(**overrides: Any) -> Recording:
+    plain: dict[str, Any] = {
+        "shared": shared(),
+        "settings": GrafanaSettings(),
+        "image": "grafana:1",
+        "admin_password": pulumi.Output.secret("made up"),
+        "platform": load_platform(ROOT / "configs/services.yaml"),
+        "datasources": DATASOURCES,
+        "runbook_base_url": "https://runbooks.example",
+    }
+    return record(lambda: Grafana("grafana", GrafanaArgs(**{**plain, **overrides})))
+
+
+def published(url: str) -> GrafanaSettings:
+    return GrafanaSettings(exposure=Exposure(type="NodePort", node_port=30300, url=url))
+
+
+def variables(recorded: Recording) -> dict[str, Any]:
+    return environment(pod(recorded.only("StatefulSet"))["containers"][0])
+
+
+def mounted(recorded: Recording) -> dict[str, str]:
+    """Directory in the container -> ConfigMap."""
+    spec = pod(recorded.only("StatefulSet"))
+    maps = {one["name"]: one["configMap"]["name"] for one in spec["volumes"] if "configMap" in one}
+    mounts = spec["containers"][0]["volumeMounts"]
+    return {one["mountPath"]: maps[one["name"]] for one in mounts if one["name"] in maps}
+
+
+def settings_of(recorded: Recording) -> RawConfigParser:
+    """grafana.ini, read; what stands before its first section is in [DEFAULT]."""
+    ini = RawConfigParser(strict=True)
+    ini.read_string("[DEFAULT]\n" + recorded.only("ConfigMap", "grafana-config")["data"]["grafana.ini"])
+    return ini
+
+
+def secret_keys(recorded: Recording) -> set[str]:
+    """Keys of grafana-secrets, whose values travel marked as secret."""
+    return set(recorded.only("Secret", "grafana-secrets")["stringData"]["value"])
+
+
+def test_the_datasources_are_those_of_this_stack() -> None:
+    config = grafana().only("ConfigMap", "grafana-datasources")["data"]["datasources.yaml"]
+    assert {entry["url"] for entry in yaml.safe_load(config)["datasources"]} == {
+        "http://p",
+        "http://l",
+        "http://j",
+        "http://a",
+    }
+
+
+def test_each_folder_has_a_config_map_mounted_where_its_provider_reads() -> None:
+    recorded = grafana()
+    providers = yaml.safe_load(recorded.only("ConfigMap", "grafana-providers")["data"]["providers.yaml"])["providers"]
+    places = mounted(recorded)
+    for folder, provider in zip(Folder, providers, strict=True):
+        assert places[provider["options"]["path"]] == f"grafana-dashboards-{folder.slug}"
+        assert recorded.only("ConfigMap", f"grafana-dashboards-{folder.slug}")["data"]
+
+
+def test_the_home_page_is_a_dashboard_that_is_mounted() -> None:
+    recorded = grafana()
+    ini = settings_of(recorded)
+    home = Path(ini["dashboards"]["default_home_dashboard_path"])
+    data = recorded.only("ConfigMap", mounted(recorded)[str(home.parent)])["data"]
+    assert json.loads(data[home.name])["uid"] == "overview"
+
+
+def test_what_grafana_writes_is_on_the_volume() -> None:
+    recorded = grafana()
+    ini = settings_of(recorded)
+    spec = pod(recorded.only("StatefulSet"))
+    writable = [one["mountPath"] for one in spec["containers"][0]["volumeMounts"] if not one.get("readOnly")]
+    assert all(ini["paths"][name].startswith("/var/lib/grafana") for name in ("data", "logs", "plugins"))
+    assert "/var/lib/grafana" in writable
+
+
+def test_the_admin_password_is_a_file_out_of_a_secret_and_nowhere_else() -> None:
+    recorded = grafana()
+    ini = recorded.only("ConfigMap", "grafana-config")["data"]["grafana.ini"]
+    assert "admin_password = $__file{/etc/grafana/secrets/admin-password}" in ini
+    assert "made up" not in json.dumps([one.inputs for one in recorded.resources if not one.type.endswith(":Secret")])
+    assert secret_keys(recorded) == {"admin-password"}
+
+
+@pytest.mark.parametrize(
+    ("url", "secure"), [("https://grafana.example.com", "true"), ("http://10.0.0.1:30300", "false")]
+)
+def test_cookies_are_as_secure_as_the_url_allows(url: str, secure: str) -> None:
+    found = variables(grafana(settings=published(url)))
+    assert (found["GF_SERVER_ROOT_URL"], found["GF_SECURITY_COOKIE_SECURE"]) == (f"{url}/", secure)
+
+
+def test_without_a_published_url_grafana_knows_its_in_cluster_one() -> None:
+    assert variables(grafana())["GF_SERVER_ROOT_URL"] == "http://grafana.monitoring:3000/"
+
+
+def test_a_url_with_a_path_is_served_from_that_path() -> None:
+    found = variables(grafana(settings=published("https://example.com/grafana")))
+    assert found["GF_SERVER_SERVE_FROM_SUB_PATH"] == "true"
+
+
+def test_single_sign_on_gives_roles_by_group_and_its_secret_is_a_file() -> None:
+    recorded = grafana(settings=GrafanaSettings(oidc=OIDC), oidc_client_secret=pulumi.Output.secret("also made up"))
+    found = variables(recorded)
+    assert found["GF_AUTH_GENERIC_OAUTH_ROLE_ATTRIBUTE_PATH"] == (
+        "contains(groups[*], 'observability-admins') && 'Admin' || contains(groups[*], 'engineers') && 'Editor' "
+        "|| 'Viewer'"
+    )
+    assert found["GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET"] == "$__file{/etc/grafana/secrets/oidc-client-secret}"
+    assert secret_keys(recorded) == {"admin-password", "oidc-client-secret"}
+
+
+def test_with_a_group_for_viewers_nobody_else_is_let_in() -> None:
+    oidc = OIDC.model_copy(update={"viewer_group": "staff"})
+    found = variables(grafana(settings=GrafanaSettings(oidc=oidc), oidc_client_secret=pulumi.Output.secret("x")))
+    assert found["GF_AUTH_GENERIC_OAUTH_ROLE_ATTRIBUTE_PATH"].endswith("contains(groups[*], 'staff') && 'Viewer'")
+
+
+def test_without_single_sign_on_none_of_it_is_set() -> None:
+    assert not [name for name in variables(grafana()) if "OAUTH" in name]
+
+
+def test_single_sign_on_without_its_secret_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"grafana\.oidc is set but the secret grafana_oidc_client_secret is not"):
+        grafana(settings=GrafanaSettings(oidc=OIDC))
+
+
+def test_a_changed_datasource_rolls_the_pod_and_a_changed_dashboard_does_not() -> None:
+    def annotation(**overrides: Any) -> str:
+        template = grafana(**overrides).only("StatefulSet")["spec"]["template"]
+        return str(template["metadata"]["annotations"]["observability-stack/config"])
+
+    other = DatasourceUrls(prometheus="http://other", loki="http://l", jaeger="http://j", alertmanager="http://a")
+    assert annotation(datasources=other) != annotation()
+    assert annotation(runbook_base_url="https://elsewhere.example") == annotation()
+
+
+def test_nothing_that_grafana_looks_for_is_missing() -> None:
+    mounts = pod(grafana().only("StatefulSet"))["containers"][0]["volumeMounts"]
+    provisioned = {Path(one["mountPath"]).name for one in mounts if "/provisioning/" in one["mountPath"]}
+    assert provisioned == {"datasources", "dashboards", "plugins", "alerting", "notifiers"}
+
+
+def test_the_program_gets_no_token_of_the_cluster() -> None:
+    assert pod(grafana().only("StatefulSet"))["automountServiceAccountToken"] is False
