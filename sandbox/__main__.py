@@ -11,6 +11,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from sandbox import aws, node, platform, sinks, stack
+from sandbox import preview as previews
 from sandbox.errors import SandboxError
 from sandbox.paths import cache_dir, state_dir
 
@@ -46,6 +47,11 @@ def env(_: argparse.Namespace) -> None:
     """Shell lines for `eval`: cluster, engine, AWS and tools of the running sandbox."""
     for name, value in stack.environment().items():
         print(f"export {name}={shlex.quote(value)}")
+
+
+def preview(arguments: argparse.Namespace) -> None:
+    """`pulumi preview` of any stack, on a fresh simulated cluster and the local AWS."""
+    previews.preview(arguments.stack)
 
 
 def destroy(_: argparse.Namespace) -> None:
@@ -85,11 +91,13 @@ def _step(name: str, action: Callable[[], object]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for action in (up, deploy, status, env, destroy, down, clean):
+    for action in (up, deploy, status, env, preview, destroy, down, clean):
         command = commands.add_parser(action.__name__, help=(action.__doc__ or "").strip().splitlines()[0])
         command.set_defaults(action=action)
         if action is up:
             command.add_argument("--node", choices=("real", "simulated"), default=os.environ.get("NODE") or "real")
+        if action is preview:
+            command.add_argument("stack", choices=("sandbox", "staging", "prod"))
     arguments = parser.parse_args()
     try:
         arguments.action(arguments)

@@ -1,0 +1,123 @@
+"""The real Pulumi engine, driven on one stack; its state, its secrets and its config stay outside the clone."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox import aws, toolchain
+from sandbox.errors import SandboxError
+from sandbox.paths import repo_root
+
+PROJECT = "observability-stack"
+PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes", "kubectl")
+
+
+class EngineError(SandboxError):
+    """The engine refused or failed; `output` is what it printed, where that was captured."""
+
+    def __init__(self, message: str, output: str) -> None:
+        super().__init__(message)
+        self.output = output
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Stack `stack` on the cluster of `kubeconfig`; everything of this run is kept in `folder`."""
+
+    stack: str
+    kubeconfig: Path
+    folder: Path
+
+    def environment(self) -> dict[str, str]:
+        """What a shell needs to drive this stack by hand: cluster, engine, AWS, and the tools on PATH."""
+        tools = [aws.provider_dir(), toolchain.bin_dir(), Path(sys.executable).parent]
+        return {
+            "KUBECONFIG": str(self.kubeconfig),
+            "PATH": os.pathsep.join([*map(str, tools), os.environ["PATH"]]),
+            "PULUMI_BACKEND_URL": f"file://{_made(self.folder / 'pulumi')}",
+            "PULUMI_HOME": str(_made(self.folder / "pulumi-home")),
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._passphrase()),
+            "PULUMI_OPTION_CONFIG_FILE": str(self._config_file()),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            **aws.environment(),
+        }
+
+    def prepare(self, values: Mapping[str, str]) -> None:
+        """The stack exists, and each secret of `values` that it lacks is set."""
+        toolchain.ensure(PROGRAMS)
+        self.run("stack", "select", self.stack, "--create")
+        known = json.loads(self.run("config", "--json", capture=True))
+        for name, value in values.items():
+            if f"{PROJECT}:{name}" not in known:
+                self.run("config", "set", "--secret", name, value)
+
+    def run(self, *arguments: str, capture: bool = False) -> str:
+        """Runs the engine in the clone; gives what it printed when `capture` is set.
+
+        Raises EngineError when it fails.
+        """
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=repo_root(),
+            env={**os.environ, **self.environment()},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if capture else None,
+            stderr=subprocess.PIPE if capture else None,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            output = f"{done.stdout or ''}{done.stderr or ''}"
+            raise EngineError(f"pulumi {arguments[0]} failed:\n{output}" if capture else _SEE_ABOVE, output)
+        return done.stdout or ""
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets in plain: do not print it."""
+        shown: dict[str, Any] = json.loads(self.run("stack", "output", "--json", "--show-secrets", capture=True))
+        return shown
+
+    def _config_file(self) -> Path:
+        """A copy of the stack's file that also holds the secrets made here, so that no run dirties the clone.
+
+        Made afresh when the original changes; secrets, and the salt they are encrypted with, are carried over.
+        """
+        original, copy = repo_root() / f"Pulumi.{self.stack}.yaml", self.folder / f"Pulumi.{self.stack}.yaml"
+        stamp = self.folder / f"Pulumi.{self.stack}.original.yaml"
+        if not copy.exists() or not stamp.exists() or stamp.read_bytes() != original.read_bytes():
+            merged = yaml.safe_load(original.read_text())
+            if copy.exists():
+                old = yaml.safe_load(copy.read_text())
+                merged["config"] |= {key: value for key, value in old["config"].items() if _is_secret(value)}
+                merged |= {key: value for key, value in old.items() if key != "config"}
+            copy.write_text(yaml.safe_dump(merged, sort_keys=False))
+            shutil.copyfile(original, stamp)
+        return copy
+
+    def _passphrase(self) -> Path:
+        path = self.folder / "pulumi-passphrase"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(24))
+        return path
+
+
+_SEE_ABOVE = "pulumi failed (its words are above); mend the cause and run the same command again"
+
+
+def _is_secret(value: object) -> bool:
+    return isinstance(value, dict) and "secure" in value
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,52 @@
+"""`pulumi preview` of any stack where nothing of it exists: a fresh simulated cluster and the local AWS."""
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox import aws, node
+from sandbox.engine import Engine
+
+# Names of every secret a stack may ask for; the values only have to be there.
+SECRETS = (
+    "grafana_admin_password",
+    "grafana_oidc_client_secret",
+    "heartbeat_url",
+    "pagerduty_routing_key",
+    "postgresql_password",
+    "redis_password",
+    "s3_access_key_id",
+    "s3_secret_access_key",
+    "slack_api_url",
+    "smtp_password",
+    "span_store_password",
+    "webhook_url",
+)
+
+
+@contextmanager
+def fresh(stack: str) -> Iterator[Engine]:
+    """An engine for `stack` with no state, a cluster of its own, and made-up secrets; all gone afterwards."""
+    if aws.status() is None:
+        aws.up("127.0.0.1")
+    with node.simulated_cluster(f"preview-{stack}") as kubeconfig, tempfile.TemporaryDirectory() as folder:
+        engine = Engine(stack, kubeconfig, Path(folder))
+        engine.prepare({name: f"https://made-up.example/{name}" for name in SECRETS})
+        yield engine
+
+
+def preview(stack: str) -> None:
+    """Shows what `pulumi up` would create. Raises EngineError when the engine refuses it."""
+    with fresh(stack) as engine:
+        engine.run("preview", "--diff=false")
+
+
+def summary(engine: Engine) -> str:
+    """What would be created, as sorted lines `type  name`: what a golden file holds."""
+    steps = json.loads(engine.run("preview", "--json", capture=True))["steps"]
+    lines = [f"{step['newState']['type']}  {step['urn'].rsplit('::', 1)[1]}" for step in steps]
+    counts = Counter(step["op"] for step in steps)
+    return "\n".join([f"# {', '.join(f'{op}: {count}' for op, count in sorted(counts.items()))}", *sorted(lines), ""])
