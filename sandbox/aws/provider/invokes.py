@@ -11,9 +11,10 @@ from sandbox.aws.provider.shape import Fields, text
 
 @dataclass(frozen=True)
 class Function:
-    """One function: the arguments it takes, and what it does with them."""
+    """One function: the arguments it takes, the names of what it returns, and what it does."""
 
     arguments: Fields
+    returns: tuple[str, ...]
     call: Callable[[Clients, Mapping[str, Any]], dict[str, Any]]
 
 
@@ -47,9 +48,17 @@ def _region(aws: Clients, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 FUNCTIONS: dict[str, Function] = {
     "aws:iam/getPolicyDocument:getPolicyDocument": Function(
-        policy_document.ARGUMENTS, lambda _, arguments: policy_document.invoke(arguments)
+        policy_document.ARGUMENTS,
+        (*policy_document.ARGUMENTS, "id", "json", "minifiedJson"),
+        lambda _, arguments: policy_document.invoke(arguments),
     ),
-    "aws:index/getCallerIdentity:getCallerIdentity": Function({}, _caller_identity),
-    "aws:index/getPartition:getPartition": Function({}, _partition),
-    "aws:index/getRegion:getRegion": Function({"region": text()}, _region),
+    "aws:index/getCallerIdentity:getCallerIdentity": Function(
+        {}, ("accountId", "arn", "id", "userId"), _caller_identity
+    ),
+    "aws:index/getPartition:getPartition": Function(
+        {}, ("dnsSuffix", "id", "partition", "reverseDnsPrefix"), _partition
+    ),
+    "aws:index/getRegion:getRegion": Function(
+        {"region": text()}, ("description", "endpoint", "id", "name", "region"), _region
+    ),
 }

@@ -95,7 +95,7 @@ def create(kind: Resource, inputs: Values) -> State:
         raise PartlyCreatedError(resource_id, f"created, but it cannot be read back: {error}") from error
     if found is None:
         raise AwsError(f"{kind.type_name}: created {resource_id}, and AWS knows nothing of it")
-    return State(resource_id, observed.outputs(inputs, found, kind.fields), inputs)
+    return State(resource_id, _outputs(kind, inputs, found), inputs)
 
 
 def read(kind: Resource, resource_id: str, inputs: Values) -> State | None:
@@ -105,12 +105,8 @@ def read(kind: Resource, resource_id: str, inputs: Values) -> State | None:
         return None
     if not inputs:
         inputs = observed.imported_inputs(found, kind.fields)
-        return State(resource_id, observed.outputs(inputs, found, kind.fields), inputs)
-    return State(
-        resource_id,
-        observed.outputs(inputs, found, kind.fields),
-        observed.refreshed_inputs(inputs, found, kind.fields),
-    )
+        return State(resource_id, _outputs(kind, inputs, found), inputs)
+    return State(resource_id, _outputs(kind, inputs, found), observed.refreshed_inputs(inputs, found, kind.fields))
 
 
 def preview_update(kind: Resource, state: Values, old: Values, new: Values) -> Values:
@@ -130,3 +126,11 @@ def update(kind: Resource, resource_id: str, old: Values, new: Values) -> State:
 
 def _known_tags(kind: Resource, inputs: Mapping[str, Any]) -> Values:
     return {"tagsAll": kind.tags_all(inputs)} if "tags" in kind.fields else {}
+
+
+def _outputs(kind: Resource, inputs: Mapping[str, Any], found: Mapping[str, Any]) -> Values:
+    undeclared = set(found) - set(kind.fields) - set(kind.computed) - {"tagsAll"}
+    # What is declared is compared with the SDK by a test; an output that is not would escape it.
+    if undeclared:
+        raise AwsError(f"{kind.type_name} reports {sorted(undeclared)}, which it does not declare")
+    return observed.outputs(inputs, found, kind.fields)

@@ -87,6 +87,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if failures:
             return provider_pb2.InvokeResponse(failures=_failures(failures))
         answer = self._run(context, request.tok, lambda: function.call(self._clients, arguments))
+        # What is declared is compared with the SDK by a test; a result that is not would escape it.
+        if undeclared := set(answer) - set(function.returns):
+            _refuse(context, f"{request.tok} returns {sorted(undeclared)}, which it does not declare")
         response = provider_pb2.InvokeResponse()
         getattr(response, "return").CopyFrom(pack(answer))  # the field's name is a Python keyword
         return response

@@ -23,7 +23,7 @@ _UNKNOWNS = frozenset(
     }
 )
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
-_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the mark of a secret, not one
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"
 
 Values = dict[str, Any]
 
