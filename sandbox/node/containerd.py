@@ -20,13 +20,8 @@ _REF_KEYS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 def start(pause_image: str) -> None:
     """Starts containerd unless it is alive, and waits until it answers."""
-    layout.RUN_DIR.mkdir(mode=0o711, parents=True, exist_ok=True)
-    config = layout.node_dir() / "containerd.toml"
-    config.write_text(layout.render("containerd.toml", pause_image=pause_image))
-    program = shutil.which("containerd", path=environment()["PATH"])
-    if program is None:
-        raise SandboxError("containerd is not on PATH although its package is installed; look at `dpkg -L containerd`")
-    processes.start(NAME, [program, "--config", str(config)], env=environment())
+    if not processes.alive(NAME):
+        _start(pause_image)
     _wait()
 
 
@@ -72,3 +67,13 @@ def _wait() -> None:
     if not processes.alive(NAME):
         raise SandboxError(f"containerd ended while it was starting; see {processes.log_path(NAME)}")
     _ctr("version")
+
+
+def _start(pause_image: str) -> None:
+    layout.RUN_DIR.mkdir(mode=0o711, parents=True, exist_ok=True)
+    config = layout.node_dir() / "containerd.toml"
+    config.write_text(layout.render("containerd.toml", pause_image=pause_image))
+    program = shutil.which("containerd", path=environment()["PATH"])
+    if program is None:
+        raise SandboxError("containerd is not on PATH although its package is installed; look at `dpkg -L containerd`")
+    processes.start(NAME, [program, "--config", str(config)], env=environment())

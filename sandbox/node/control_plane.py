@@ -87,7 +87,9 @@ def start_kubelet() -> None:
 
 
 def start_kube_proxy() -> None:
-    """Starts kube-proxy with its own identity."""
+    """Starts kube-proxy with its own identity. It ends itself whenever its file is written, so that waits its turn."""
+    if processes.alive(KUBE_PROXY):
+        return
     config = layout.node_dir() / "kube-proxy.yaml"
     config.write_text(layout.render("kube-proxy.yaml"))
     processes.start(KUBE_PROXY, [str(program("kube-proxy")), f"--config={config}"], env=_environment())
