@@ -55,23 +55,28 @@ def up(settings: PlatformSettings | None = None) -> None:
 
 
 def down() -> None:
-    """Deletes the platform's namespaces and all that is in them, and forgets its passwords."""
-    for namespace in manifests.namespaces(declared()):
-        kubectl("delete", "namespace", namespace["metadata"]["name"], "--ignore-not-found", timeout_seconds=180)
+    """Deletes the platform's namespaces and all that is in them, and forgets its passwords.
+
+    Where no API server answers there is nothing to delete: the objects go with the node.
+    """
+    if _reachable():
+        for namespace in manifests.namespaces(declared()):
+            kubectl("delete", "namespace", namespace["metadata"]["name"], "--ignore-not-found", timeout_seconds=180)
     passwords.forget()
 
 
 def status() -> str | None:
     """How much of the platform is ready, in one line; None when there is none."""
-    counts = [
-        (deployment["status"].get("readyReplicas", 0), deployment["spec"]["replicas"], deployment["metadata"]["name"])
-        for deployment in _deployments()
-    ]
-    if not counts:
+    deployments = _deployments() if _reachable() else []
+    if not deployments:
         return None
-    lacking = [f"{name} {ready}/{wanted}" for ready, wanted, name in counts if ready < wanted or wanted == 0]
-    ready = f"{len(counts) - len(lacking)} of {len(counts)} workloads ready"
-    return f"{ready}; not: {', '.join(lacking)}" if lacking else ready
+    unready = []
+    for deployment in deployments:
+        ready, wanted = deployment["status"].get("readyReplicas", 0), deployment["spec"]["replicas"]
+        if ready < max(wanted, 1):
+            unready.append(f"{deployment['metadata']['name']} {ready}/{wanted}")
+    count = f"platform: {len(deployments) - len(unready)} of {len(deployments)} workloads ready"
+    return f"{count}; not: {', '.join(unready)}" if unready else count
 
 
 def wait_ready(deployments: Iterable[Manifest], timeout_seconds: float = _ROLLOUT_SECONDS) -> None:
@@ -92,6 +97,15 @@ def wait_ready(deployments: Iterable[Manifest], timeout_seconds: float = _ROLLOU
 def kubectl(*args: str, text: str | None = None, timeout_seconds: float = 60) -> str:
     """Runs kubectl on the node that is up and returns its output. Raises SandboxError."""
     return commands.kubectl(node.kubeconfig(), *args, text=text, timeout_seconds=timeout_seconds)
+
+
+def _reachable() -> bool:
+    """True when there is a node and its API server answers."""
+    try:
+        kubectl("get", "--raw", "/readyz", timeout_seconds=15)
+    except SandboxError:
+        return False
+    return True
 
 
 def _deployments() -> list[Manifest]:

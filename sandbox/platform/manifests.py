@@ -65,7 +65,7 @@ def services(platform: Platform, calls: str, image: str, settings: PlatformSetti
             "SERVICE": service.name,
             "PORT": str(service.port),
             "OTEL_EXPORTER_OTLP_ENDPOINT": settings.otlp_endpoint,
-            "OTEL_TRACES_SAMPLER": "parentbased_jaeger_remote",
+            # The sampler reads this. OTEL_TRACES_SAMPLER is left out: Go's SDK knows only its own samplers by name.
             "OTEL_TRACES_SAMPLER_ARG": (
                 f"endpoint={settings.sampling_url},pollingIntervalMs={settings.sampling_refresh_seconds * 1000}"
             ),
