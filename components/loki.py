@@ -136,6 +136,7 @@ def _values(args: LokiArgs) -> LokiValues:
         retention_days=settings.retention_days,
         stream_rate_mib=settings.per_stream_rate_mib,
         stream_burst_mib=settings.per_stream_burst_mib,
+        ingestion_rate_mib=settings.ingestion_rate_mib,
         max_entries_per_query=settings.max_entries_per_query,
         results_cache_mib=settings.results_cache_mib,
         alertmanager_url=args.alertmanager.url,

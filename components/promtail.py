@@ -78,6 +78,8 @@ def _values(args: PromtailArgs) -> PromtailValues:
         lines_per_second=settings.lines_per_second,
         burst_lines=settings.burst_lines,
         drop_debug=settings.drop_debug,
+        mask_emails=settings.mask_emails,
+        extra_node_files=settings.extra_node_files,
     )
 
 

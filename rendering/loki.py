@@ -72,6 +72,11 @@ class LokiValues:
                 f"loki.per_stream_burst_mib is {self.stream_burst_mib}; "
                 f"set {self.stream_rate_mib} or more (the rate itself)"
             )
+        if self.ingestion_rate_mib is not None and self.ingestion_rate_mib < self.stream_rate_mib:
+            raise ValueError(
+                f"loki.ingestion_rate_mib is {self.ingestion_rate_mib}, less than a single stream may send; "
+                f"set {self.stream_rate_mib} or more, or leave it out to have it computed"
+            )
 
 
 def stream_budget(values: LokiValues) -> int:

@@ -82,7 +82,9 @@ class LokiSettings(Published):
     storage: Storage = Storage(size_gib=5)
     resources: Resources = _resources(200, 384, 1000, 1024)
     results_cache_mib: Quantity = 512
-    ingestion_rate_mib: Quantity = Field(default=50, description="MiB/s of one tenant, all streams together")
+    ingestion_rate_mib: Quantity | None = Field(
+        default=None, description="MiB/s of all streams together; where not set, the declared services' rates together"
+    )
     per_stream_rate_mib: Quantity = 5
     per_stream_burst_mib: Quantity = 10
     max_entries_per_query: Quantity = 10000
@@ -96,6 +98,8 @@ class LogsSettings(Model):
     drop_debug: bool = False
     lines_per_second: Quantity = Field(default=1000, description="of one service, on one node; what is over is dropped")
     burst_lines: Quantity = 2000
+    mask_emails: bool = Field(default=False, description="mask e-mail addresses in lines, as secrets always are")
+    extra_node_files: tuple[str, ...] = Field(default=(), description="absolute paths of further log files of a node")
 
 
 class JaegerSettings(Published):

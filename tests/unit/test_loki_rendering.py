@@ -103,6 +103,11 @@ def test_rendering_the_same_twice_gives_the_same_text() -> None:
         ({"bucket": ""}, "loki.bucket is empty; set the name of the S3 bucket that holds the logs"),
         ({"retention_days": 0}, "loki.retention_days is 0; set 1 or more (days before Loki deletes a line)"),
         ({"stream_burst_mib": 4}, "loki.per_stream_burst_mib is 4; set 5 or more (the rate itself)"),
+        (
+            {"ingestion_rate_mib": 4},
+            "loki.ingestion_rate_mib is 4, less than a single stream may send; set 5 or more, or leave it out to have it "
+            "computed",
+        ),
         ({"service_count": 0}, "loki.service_count is 0; declare a service in configs/services.yaml"),
     ],
 )
