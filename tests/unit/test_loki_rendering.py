@@ -105,8 +105,8 @@ def test_rendering_the_same_twice_gives_the_same_text() -> None:
         ({"stream_burst_mib": 4}, "loki.per_stream_burst_mib is 4; set 5 or more (the rate itself)"),
         (
             {"ingestion_rate_mib": 4},
-            "loki.ingestion_rate_mib is 4, less than a single stream may send; set 5 or more, or leave it out to have it "
-            "computed",
+            "loki.ingestion_rate_mib is 4, less than a single stream may send; set 5 or more, or leave it out to "
+            "have it computed",
         ),
         ({"service_count": 0}, "loki.service_count is 0; declare a service in configs/services.yaml"),
     ],
