@@ -31,7 +31,7 @@ class AlertOverride(Model):
     """A change to one alert, by its name."""
 
     threshold: float | None = None
-    for_: str | None = Field(default=None, alias="for", pattern=r"^\d+[smhd]$")
+    for_: str | None = Field(default=None, alias="for", pattern=r"^\d+[smhd]$", examples=["10m"])
     severity: Literal["critical", "warning", "info"] | None = None
     team: str | None = None
     disabled: bool = False
@@ -133,6 +133,12 @@ class SpanStoreSettings(Model):
         if self.mode == "external" and self.url is None:
             raise ValueError("mode is external but url is not set; write the store's URL")
         if self.mode == "managed":
+            zones = len(self.subnet_ids)
+            if zones > 1 and self.instance_count % zones:
+                raise ValueError(
+                    f"instance_count is {self.instance_count} over {zones} subnet_ids; a managed domain spreads "
+                    f"evenly, so set a multiple of {zones}"
+                )
             for field in ("vpc_id", "subnet_ids", "client_cidrs"):
                 if not getattr(self, field):
                     raise ValueError(
@@ -144,7 +150,11 @@ class SpanStoreSettings(Model):
 class ObjectStoreSettings(Model):
     """The S3 bucket for logs."""
 
-    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="globally unique bucket name")
+    bucket: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        examples=["acme-prod-observability-logs"],
+        description="globally unique bucket name",
+    )
     endpoint: HttpUrl | None = Field(default=None, description="of an S3 API that is not AWS's; path-style then")
     oidc_provider_arn: str | None = Field(default=None, description="the cluster's OIDC provider, for Loki's IAM role")
 
@@ -177,14 +187,22 @@ class GrafanaSettings(Model):
 class PostgresqlSettings(Model):
     """The platform's PostgreSQL; the password is the secret postgresql_password."""
 
-    address: str = Field(pattern=r"^[^/@]+:\d+/[^?]+(\?.*)?$", description="host:port/database?options, no user in it")
+    address: str = Field(
+        pattern=r"^[^/@]+:\d+/[^?]+(\?.*)?$",
+        examples=["postgresql.dharma:5432/postgres?sslmode=require"],
+        description="host:port/database?options, no user in it",
+    )
     user: str
 
 
 class RedisSettings(Model):
     """The platform's Redis; the password, where it asks for one, is the secret redis_password."""
 
-    address: str = Field(pattern=r"^rediss?://[^@]+:\d+$", description="redis://host:port")
+    address: str = Field(
+        pattern=r"^rediss?://[^@]+:\d+$",
+        examples=["redis://redis.dharma:6379"],
+        description="redis://host:port, no password in it",
+    )
     login: bool = False
 
 

@@ -38,15 +38,21 @@ class ImageSettings(Model):
 class Settings(Model):
     """Checked and plain; secrets are apart."""
 
-    environment: str = Field(pattern=r"^[a-z][a-z0-9-]{0,20}$", description="label of every metric, log, span, message")
-    cluster: str = Field(pattern=r"^[a-z][a-z0-9-]{0,40}$", description="label of every metric, log, span, message")
+    environment: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{0,20}$", examples=["prod"], description="label of every metric, log, span, message"
+    )
+    cluster: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{0,40}$",
+        examples=["dharma-production"],
+        description="label of every metric, log, span, message",
+    )
     profile: Literal["eks", "sandbox"] = Field(default="eks", description="which control-plane parts can be scraped")
     protect_data: bool = Field(default=True, description="destroy refuses buckets, volumes and the span store")
     namespaces: NamespaceSettings = NamespaceSettings()
     images: ImageSettings = ImageSettings()
-    object_store: ObjectStoreSettings
-    span_store: SpanStoreSettings
-    prometheus: PrometheusSettings
+    object_store: ObjectStoreSettings = Field(description="its `bucket` at least")
+    span_store: SpanStoreSettings = Field(description="its `mode` at least: managed, in_cluster or external")
+    prometheus: PrometheusSettings = Field(description="its `runbook_base_url` at least")
     alertmanager: AlertmanagerSettings = AlertmanagerSettings()
     loki: LokiSettings = LokiSettings()
     logs: LogsSettings = LogsSettings()
