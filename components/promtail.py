@@ -1,4 +1,4 @@
-"""Promtail: reads the logs of every node and pushes them to Loki."""
+"""Promtail: reads the logs of every node and pushes them to Loki. Its successor is in alloy.py."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,14 +41,14 @@ class Promtail(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         labels = args.shared.labels(TOOL, COMPONENT)
 
-        files = {"promtail.yaml": render_promtail(documents.load(CONFIGS / "promtail.yaml"), _values(args))}
+        files = {"promtail.yaml": render_promtail(documents.load(CONFIGS / "promtail.yaml"), values(args))}
         config = core.v1.ConfigMap(
             f"{name}-config",
             metadata=metadata("promtail-config", args.shared.agents_namespace, labels),
             data=files,
             opts=child,
         )
-        leave = _leave_to_see_pods(name, args.shared, child)
+        leave = leave_to_see_pods(name, TOOL, args.shared, child)
         Workload(
             name,
             WorkloadArgs(
@@ -68,7 +68,7 @@ class Promtail(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _values(args: PromtailArgs) -> PromtailValues:
+def values(args: PromtailArgs) -> PromtailValues:
     settings = args.settings
     return PromtailValues(
         cluster=args.shared.cluster,
@@ -83,10 +83,12 @@ def _values(args: PromtailArgs) -> PromtailValues:
     )
 
 
-def _leave_to_see_pods(name: str, shared: SharedOutputs, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-    """Pods may be read, nothing else: their labels name the service of a log."""
-    labels = shared.labels(TOOL, COMPONENT)
-    cluster_name = shared.cluster_scoped(TOOL)
+def leave_to_see_pods(
+    name: str, tool: str, shared: SharedOutputs, opts: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
+    """Pods may be read by `tool`, nothing else: their labels name the service of a log."""
+    labels = shared.labels(tool, COMPONENT)
+    cluster_name = shared.cluster_scoped(tool)
     role = rbac.v1.ClusterRole(
         f"{name}-role",
         metadata=meta.v1.ObjectMetaArgs(name=cluster_name, labels=dict(labels)),
@@ -97,7 +99,7 @@ def _leave_to_see_pods(name: str, shared: SharedOutputs, opts: pulumi.ResourceOp
         f"{name}-binding",
         metadata=meta.v1.ObjectMetaArgs(name=cluster_name, labels=dict(labels)),
         role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=cluster_name),
-        subjects=[rbac.v1.SubjectArgs(kind="ServiceAccount", name=TOOL, namespace=shared.agents_namespace)],
+        subjects=[rbac.v1.SubjectArgs(kind="ServiceAccount", name=tool, namespace=shared.agents_namespace)],
         opts=opts,
     )
     return [role, binding]

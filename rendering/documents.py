@@ -14,12 +14,17 @@ def load(path: Path) -> Document:
 
     Raises ValueError, naming the file, when it does not parse or is not a mapping.
     """
+    return load_text(path.read_text(encoding="utf-8"), str(path))
+
+
+def load_text(text: str, name: str = "the document") -> Document:
+    """The mapping that `text` is; `name` stands for it in the message of the ValueError when it is none."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from error
+        raise ValueError(f"{name} is not valid YAML: {error}") from error
     if not isinstance(document, dict):
-        raise ValueError(f"{path} holds a {type(document).__name__}; a mapping is needed")
+        raise ValueError(f"{name} holds a {type(document).__name__}; a mapping is needed")
     return document
 
 

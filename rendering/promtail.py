@@ -12,6 +12,9 @@ from rendering.declarations import Service
 # label it would make a stream of every request.
 STREAM_LABELS = ("cluster", "environment", "node", "job", "namespace", "service", "team", "pod", "container")
 
+# Stands for the node's name in what render_alloy returns; the pod puts the name in its place.
+NODE_PLACEHOLDER = "NAME-OF-THIS-NODE"
+
 DROP_DEBUG = "drop_debug"
 MASK_EMAILS = "mask_emails"
 PODS_JOB = "kubernetes-pods"
@@ -125,3 +128,17 @@ def render_promtail(base: Mapping[str, Any], values: PromtailValues) -> str:
             "scrape_configs": [_scrape_config(config, values) for config in base["scrape_configs"]],
         }
     )
+
+
+def render_alloy(base: Mapping[str, Any], values: PromtailValues) -> str:
+    """The same configuration for Grafana Alloy, which reads Promtail's format (`--config.format=promtail`).
+
+    Three things are Promtail's alone: its own server, the limit of a line's length (Loki cuts at the same length), and
+    labels from the command line, in whose place the text holds NODE_PLACEHOLDER.
+    """
+    document = documents.load_text(render_promtail(base, values))
+    for key in ("server", "limits_config"):
+        del document[key]
+    for client in document["clients"]:
+        client["external_labels"]["node"] = NODE_PLACEHOLDER
+    return documents.dump(document)

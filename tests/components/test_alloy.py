@@ -1,0 +1,54 @@
+"""Alloy in Promtail's place: the objects it asks for."""
+
+from pathlib import Path
+
+import yaml
+
+from components.alloy import Alloy, AlloyArgs
+from components.promtail import PromtailArgs
+from components.settings.tools import LogsSettings
+from components.shared import Endpoint
+from rendering.declarations import load_services
+from tests.components.recording import Recording, environment, pod, record, shared
+
+SERVICES = load_services(Path(__file__).resolve().parents[2] / "configs" / "services.yaml")
+
+
+def alloy() -> Recording:
+    args = AlloyArgs(
+        collector=PromtailArgs(
+            shared=shared(),
+            settings=LogsSettings(collector="alloy"),
+            image="alloy:1",
+            services=SERVICES,
+            loki=Endpoint(name="loki", namespace="monitoring", port=3100),
+        ),
+        busybox_image="busybox:1",
+    )
+    return record(lambda: Alloy("alloy", args))
+
+
+def test_it_gets_promtails_pipelines_and_nothing_it_cannot_read() -> None:
+    document = yaml.safe_load(alloy().only("ConfigMap", "alloy-config")["data"]["promtail.yaml"])
+    assert {config["job_name"] for config in document["scrape_configs"]} == {
+        "kubernetes-pods",
+        "systemd-journal",
+        "node-files",
+    }
+    assert not {"server", "limits_config", "wal"} & set(document)
+
+
+def test_the_nodes_name_is_put_in_before_it_starts() -> None:
+    spec = pod(alloy().only("DaemonSet"))
+    [naming] = spec["initContainers"]
+    assert environment(naming)["NODE"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}
+    text = alloy().only("ConfigMap", "alloy-config")["data"]["promtail.yaml"]
+    assert "node: NAME-OF-THIS-NODE" in text
+    assert "NAME-OF-THIS-NODE" in naming["command"][-1]
+
+
+def test_it_may_see_pods_and_nothing_else() -> None:
+    recorded = alloy()
+    [rule] = recorded.only("ClusterRole")["rules"]
+    assert (rule["resources"], rule["verbs"]) == (["pods"], ["get", "list", "watch"])
+    assert recorded.only("ClusterRoleBinding")["subjects"][0]["name"] == "alloy"
