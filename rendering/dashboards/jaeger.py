@@ -1,11 +1,18 @@
 """Jaeger about itself: spans in, spans stored, spans lost, queue, storage, sampling, queries."""
 
+from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row
 from rendering.dashboards.links import TO_TRACES, Uid, to
+from rendering.dashboards.panels import GREEN, HALF, ORANGE, RED, THIRD
+from rendering.dashboards.queries import Promql
 from rendering.dashboards.tools import leads, log_row
 from rendering.datasources import Folder
 
+# One job all in one; jaeger-collector and jaeger-query where they are apart.
+JAEGER = '{job=~"jaeger.*"}'
 LINKS = (*leads("jaeger"), TO_TRACES, to(Uid.OPENSEARCH, "OpenSearch"))
+LOST = "otelcol_exporter_enqueue_failed_spans_total" + JAEGER
+FAILED = "otelcol_exporter_send_failed_spans_total" + JAEGER
 EVERY = "$__rate_interval"
 
 
@@ -20,7 +27,175 @@ def board() -> Board:
 
 
 def _health() -> Row:
-    return Row("Health", [])
+    return Row(
+        "Health",
+        [
+            panels.number(
+                title="Instances up",
+                about="Jaeger processes that answered the last scrape. Red when none did.",
+                queries=[Promql('sum(up{job=~"jaeger|jaeger-collector|jaeger-query"})')],
+                unit="short",
+                links=LINKS,
+                thresholds=[(panels.FROM_BOTTOM, RED), (1, GREEN)],
+            ),
+            panels.number(
+                title="Spans a second",
+                about="Spans taken in over five minutes, after sampling.",
+                queries=[Promql(f"sum(rate(otelcol_receiver_accepted_spans_total{JAEGER}[5m]))")],
+                unit="ops",
+                links=LINKS,
+            ),
+            panels.number(
+                title="Spans refused",
+                about="Spans refused in the last hour for want of memory. Clients try again, but not for ever.",
+                queries=[Promql(f"sum(increase(otelcol_receiver_refused_spans_total{JAEGER}[1h])) or vector(0)")],
+                unit="short",
+                links=LINKS,
+                thresholds=[(1, RED)],
+                decimals=0,
+            ),
+            panels.number(
+                title="Spans lost",
+                about="Spans lost in the last hour: the queue was full, or the store failed for too long.",
+                queries=[
+                    Promql(f"(sum(increase({LOST}[1h])) or vector(0)) + (sum(increase({FAILED}[1h])) or vector(0))")
+                ],
+                unit="short",
+                links=LINKS,
+                thresholds=[(1, RED)],
+                decimals=0,
+            ),
+            panels.number(
+                title="Queue used",
+                about="Share of the queue in front of the store. Full: spans are lost.",
+                queries=[
+                    Promql(f"max(otelcol_exporter_queue_size{JAEGER} / (otelcol_exporter_queue_capacity{JAEGER} > 0))")
+                ],
+                unit="percentunit",
+                links=LINKS,
+                thresholds=[(0.5, ORANGE), (0.8, RED)],
+            ),
+            panels.number(
+                title="Failed bulk requests",
+                about="Bulk requests to the store that failed in the last hour.",
+                queries=[Promql(f"sum(increase(jaeger_storage_bulk_index_errors_total{JAEGER}[1h])) or vector(0)")],
+                unit="short",
+                links=LINKS,
+                thresholds=[(1, RED)],
+                decimals=0,
+            ),
+        ],
+    )
 
 
-_spans = _storage = _process = _health
+def _spans() -> Row:
+    return Row(
+        "Spans in and out",
+        [
+            panels.graph(
+                title="Taken in, by receiver",
+                about="Spans per second by the protocol they came in.",
+                queries=[
+                    Promql(
+                        "sum by (receiver, transport) "
+                        f"(rate(otelcol_receiver_accepted_spans_total{JAEGER}[{EVERY}])) > 0",
+                        "{{receiver}} {{transport}}",
+                    )
+                ],
+                unit="ops",
+                links=LINKS,
+                width=THIRD,
+                stacked=True,
+            ),
+            panels.graph(
+                title="Refused and lost",
+                about="Spans per second refused at the door, dropped at a full queue, given up by the store's writer.",
+                queries=[
+                    Promql(f"sum(rate(otelcol_receiver_refused_spans_total{JAEGER}[{EVERY}]))", "refused"),
+                    Promql(f"sum(rate({LOST}[{EVERY}]))", "queue full"),
+                    Promql(f"sum(rate({FAILED}[{EVERY}]))", "store failed"),
+                ],
+                unit="ops",
+                links=LINKS,
+                width=THIRD,
+                when_empty="Nothing was refused or lost",
+            ),
+            panels.graph(
+                title="Queue in front of the store",
+                about="Bytes that wait for the store, and what the queue holds.",
+                queries=[
+                    Promql(f"sum(otelcol_exporter_queue_size{JAEGER})", "waiting"),
+                    Promql(f"sum(otelcol_exporter_queue_capacity{JAEGER})", "room"),
+                ],
+                unit="bytes",
+                links=LINKS,
+                width=THIRD,
+            ),
+        ],
+    )
+
+
+def _storage() -> Row:
+    took = f"sum by (operation, le) (rate(jaeger_storage_latency_seconds_bucket{JAEGER}[{EVERY}]))"
+    return Row(
+        "Store",
+        [
+            panels.graph(
+                title="Writes",
+                about="Documents per second offered to the store in bulk, and those that failed.",
+                queries=[
+                    Promql(f"sum(rate(jaeger_storage_bulk_index_attempts_total{JAEGER}[{EVERY}]))", "offered"),
+                    Promql(f"sum(rate(jaeger_storage_bulk_index_errors_total{JAEGER}[{EVERY}]))", "failed"),
+                ],
+                unit="ops",
+                links=LINKS,
+                width=THIRD,
+            ),
+            panels.graph(
+                title="Reads, by operation and result",
+                about="Requests per second that queries make of the store.",
+                queries=[
+                    Promql(
+                        f"sum by (operation, result) (rate(jaeger_storage_requests_total{JAEGER}[{EVERY}]))",
+                        "{{operation}} {{result}}",
+                    )
+                ],
+                unit="reqps",
+                links=LINKS,
+                width=THIRD,
+            ),
+            panels.graph(
+                title="Read time p95, by operation",
+                about="How long the store takes to answer queries.",
+                queries=[Promql(f"histogram_quantile(0.95, {took})", "{{operation}}")],
+                unit="s",
+                links=LINKS,
+                width=THIRD,
+                thresholds=[(2, RED)],
+            ),
+        ],
+    )
+
+
+def _process() -> Row:
+    return Row(
+        "Process",
+        [
+            panels.graph(
+                title="CPU",
+                about="Cores used, by pod.",
+                queries=[Promql(f"sum by (pod) (rate(otelcol_process_cpu_seconds_total{JAEGER}[{EVERY}]))", "{{pod}}")],
+                unit="short",
+                links=LINKS,
+                width=HALF,
+            ),
+            panels.graph(
+                title="Memory",
+                about="Resident memory, by pod. From 80 % of its limit on, Jaeger refuses spans.",
+                queries=[Promql(f"sum by (pod) (otelcol_process_memory_rss_bytes{JAEGER})", "{{pod}}")],
+                unit="bytes",
+                links=LINKS,
+                width=HALF,
+            ),
+        ],
+    )

@@ -1,0 +1,183 @@
+"""The links between metrics, traces and logs, each walked with ids of real requests; and who may do what in Grafana."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from rendering.datasources import TRACE_LABEL
+from sandbox import platform
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.real_node
+JAEGER = "/api/datasources/proxy/uid/jaeger/api"
+PROMETHEUS = "/api/datasources/uid/prometheus/resources/api/v1"
+
+
+@pytest.fixture(scope="module")
+def trace(grafana: httpx.Client) -> dict[str, Any]:
+    """A real request through the gateway, whole in Jaeger, fetched through Grafana."""
+    trace_id = platform.request("api-gateway", "POST", "/api/v1/iac").headers["x-trace-id"]
+
+    def whole() -> dict[str, Any] | None:
+        answer = grafana.get(f"{JAEGER}/traces/{trace_id}")
+        found: dict[str, Any] | None = answer.json()["data"][0] if answer.status_code == 200 else None
+        return found if found and len(found["processes"]) >= 3 else None
+
+    found = eventually(whole, 90)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def correlations(grafana: httpx.Client) -> dict[str, dict[str, Any]]:
+    """What the datasources are set to, by uid, as Grafana has it."""
+    sources = grafana.get("/api/datasources").raise_for_status().json()
+    return {source["uid"]: source["jsonData"] for source in sources}
+
+
+def frames(grafana: httpx.Client, uid: str, expression: str, **more: Any) -> list[dict[str, Any]]:
+    """The frames that a query of the last 15 minutes returns."""
+    query = {"refId": "A", "datasource": {"uid": uid}, "expr": expression, "intervalMs": 15000, "maxDataPoints": 100}
+    body = {"queries": [query | more], "from": "now-15m", "to": "now"}
+    answer = grafana.post("/api/ds/query", json=body).raise_for_status().json()
+    found: list[dict[str, Any]] = answer["results"]["A"]["frames"]
+    return [frame for frame in found if any(frame["data"]["values"])]
+
+
+def test_an_exemplar_opens_its_trace(grafana: httpx.Client, correlations: dict[str, dict[str, Any]]) -> None:
+    [destination] = correlations["prometheus"]["exemplarTraceIdDestinations"]
+    assert destination["datasourceUid"] == "jaeger"
+
+    def opens() -> bool:
+        now = int(time.time())
+        window = {"query": "http_request_duration_seconds_bucket", "start": now - 300, "end": now}
+        series = grafana.get(f"{PROMETHEUS}/query_exemplars", params=window).raise_for_status().json()["data"]
+        ids = [each["labels"][destination["name"]] for entry in series for each in entry["exemplars"]]
+        assert ids, "no exemplars yet"
+        return any(grafana.get(f"{JAEGER}/traces/{trace_id}").status_code == 200 for trace_id in ids[-20:])
+
+    assert eventually(opens, 90)
+
+
+def test_a_trace_leads_to_its_log_lines(
+    grafana: httpx.Client, trace: dict[str, Any], correlations: dict[str, dict[str, Any]]
+) -> None:
+    settings = correlations["jaeger"]["tracesToLogsV2"]
+    query = settings["query"].replace("${__trace.traceId}", trace["traceID"])
+
+    def lines() -> list[dict[str, Any]]:
+        return frames(grafana, settings["datasourceUid"], query, queryType="range", maxLines=100)
+
+    assert eventually(lines, 90)
+
+
+def test_a_trace_leads_to_the_metrics_of_the_pod_that_answered(
+    grafana: httpx.Client, trace: dict[str, Any], correlations: dict[str, dict[str, Any]]
+) -> None:
+    settings = correlations["jaeger"]["tracesToMetrics"]
+    gateway = next(each for each in trace["processes"].values() if each["serviceName"] == "api-gateway")
+    tags = {tag["key"]: tag["value"] for tag in gateway["tags"]}
+    matchers = ", ".join(f'{tag["value"]}="{tags[tag["key"]]}"' for tag in settings["tags"])
+    for query in settings["queries"]:
+        if query["name"] == "Error rate":
+            continue  # rightly empty where nothing failed
+        expression = query["query"].replace("$__tags", matchers)
+        assert frames(grafana, settings["datasourceUid"], expression, instant=True), expression
+
+
+def test_a_log_line_leads_to_its_trace(
+    grafana: httpx.Client, trace: dict[str, Any], correlations: dict[str, dict[str, Any]]
+) -> None:
+    [field] = correlations["loki"]["derivedFields"]
+    assert (field["matcherType"], field["matcherRegex"]) == ("label", TRACE_LABEL)
+    query = f'{{service="api-gateway"}} | {TRACE_LABEL}="{trace["traceID"]}"'
+
+    def found() -> set[str]:
+        answered = frames(grafana, "loki", query, queryType="range", maxLines=10)
+        labels = [column for frame in answered for column in frame["data"]["values"] if isinstance(column[0], dict)]
+        return {line[field["matcherRegex"]] for column in labels for line in column}
+
+    assert eventually(found, 90) == {trace["traceID"]}
+
+
+def test_every_alert_leads_to_a_dashboard_that_exists(grafana: httpx.Client) -> None:
+    groups = grafana.get(f"{PROMETHEUS}/rules", params={"type": "alert"}).raise_for_status().json()["data"]["groups"]
+    links = {
+        rule["annotations"][name]
+        for group in groups
+        for rule in group["rules"]
+        for name in ("dashboard_url", "logs_url")
+        if name in rule["annotations"]
+    }
+    uids = {urlsplit(link).path.split("/")[2] for link in links}
+    assert len(uids) >= 5
+    for uid in uids:
+        assert grafana.get(f"/api/dashboards/uid/{uid}").status_code == 200, uid
+
+
+@pytest.fixture(scope="module")
+def viewer(grafana: httpx.Client) -> Iterator[httpx.Client]:
+    """Somebody with a login and no further rights, for the length of these tests."""
+    name, password = f"viewer-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
+    made = grafana.post("/api/admin/users", json={"name": name, "login": name, "password": password, "OrgId": 1})
+    user = made.raise_for_status().json()["id"]
+    with httpx.Client(base_url=grafana.base_url, auth=(name, password), trust_env=False) as client:
+        yield client
+    grafana.delete(f"/api/admin/users/{user}").raise_for_status()
+
+
+def test_a_viewer_sees_dashboards_and_may_not_change_them(viewer: httpx.Client) -> None:
+    assert viewer.get("/api/user/orgs").json()[0]["role"] == "Viewer"
+    assert viewer.get("/api/dashboards/uid/overview").status_code == 200
+    refused = viewer.post("/api/dashboards/db", json={"dashboard": {"title": "mine"}, "folderUid": "platform"})
+    assert refused.status_code == 403
+    assert viewer.get("/api/datasources").status_code == 403
+
+
+def test_not_even_the_administrator_overwrites_what_is_provisioned(grafana: httpx.Client) -> None:
+    dashboard = grafana.get("/api/dashboards/uid/overview").raise_for_status().json()["dashboard"]
+    refused = grafana.post("/api/dashboards/db", json={"dashboard": dashboard, "overwrite": True})
+    assert refused.status_code == 400
+    assert "provisioned" in refused.text
+
+
+def test_nobody_gets_in_without_a_login(urls: dict[str, str], http: httpx.Client) -> None:
+    for path in ("/api/search", "/api/dashboards/uid/overview", "/api/datasources", "/api/ds/query"):
+        assert http.get(f"{urls['grafana']}{path}").status_code in (401, 404), path
+    assert http.get(f"{urls['grafana']}/api/search", auth=("admin", "admin")).status_code == 401
+    assert http.get(f"{urls['grafana']}/api/health").status_code == 200
+
+
+def test_answers_carry_security_headers_and_cookies_fit_the_scheme(
+    urls: dict[str, str], deployed: dict[str, Any]
+) -> None:
+    login = {"user": "admin", "password": deployed["grafana_admin_password"]}
+    with httpx.Client(base_url=urls["grafana"], trust_env=False) as client:
+        answer = client.post("/login", json=login)
+    answer.raise_for_status()
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "deny"
+    cookie = next(value for value in answer.headers.get_list("set-cookie") if value.startswith("grafana_session="))
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert ("Secure" in cookie) is urls["grafana"].startswith("https")
+
+
+def test_provisioning_leaves_no_warning_in_the_log(loki: Any) -> None:
+    streams = loki('{service="grafana"} | level=~"warn|error|fatal" |= "provisioning"', minutes=60)
+    assert [line for stream in streams for _, line in stream["values"]] == []
+
+
+def test_grafana_reports_nothing_to_the_outside(grafana: httpx.Client) -> None:
+    settings = grafana.get("/api/admin/settings").raise_for_status().json()
+    assert settings["analytics"]["reporting_enabled"] == "false"
+    assert settings["analytics"]["check_for_updates"] == "false"
+    assert settings["auth.anonymous"]["enabled"] == "false"
+    assert settings["users"]["allow_sign_up"] == "false"
+    assert json.dumps(settings).count("admin-password") == 0
