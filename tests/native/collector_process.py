@@ -1,42 +1,46 @@
-"""A real Promtail with the stack's pipelines, reading files of the test in place of a node's."""
+"""A real Promtail or Alloy with the stack's pipelines, reading files of the test in place of a node's."""
 
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import yaml
 
 from rendering import documents
 from rendering.declarations import load_services
-from rendering.promtail import FILES_JOB, PODS_JOB, PromtailValues, render_promtail
+from rendering.promtail import FILES_JOB, PODS_JOB, PromtailValues, render_alloy, render_promtail
 from sandbox.toolchain import binary
 from tests.native.loki_process import free_port
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
-def stack_configuration(**overrides: Any) -> str:
+Collector = Literal["promtail", "alloy"]
+COLLECTORS: tuple[Collector, ...] = ("promtail", "alloy")
+
+
+def stack_configuration(collector: Collector = "promtail", **overrides: Any) -> str:
     """What the stack would mount."""
     plain: dict[str, Any] = {
         "cluster": "c",
         "environment": "test",
         "services": load_services(CONFIGS / "services.yaml"),
     }
-    return render_promtail(
-        documents.load(CONFIGS / "promtail" / "promtail.yaml"), PromtailValues(**{**plain, **overrides})
-    )
+    render = render_promtail if collector == "promtail" else render_alloy
+    return render(documents.load(CONFIGS / "promtail" / "promtail.yaml"), PromtailValues(**{**plain, **overrides}))
 
 
-def file_configuration(folder: Path, loki_url: str, pods: Mapping[str, Mapping[str, str]], port: int) -> str:
+def file_configuration(
+    collector: Collector, folder: Path, loki_url: str, pods: Mapping[str, Mapping[str, str]]
+) -> documents.Document:
     """The stack's configuration with its pods found in `folder`/pods/<name>.log (name -> labels)."""
-    document = yaml.safe_load(stack_configuration(loki_url=loki_url))
-    document["server"] |= {"http_listen_port": port, "http_listen_address": "127.0.0.1"}
-    document["server"]["grpc_listen_address"] = "127.0.0.1"
+    document: documents.Document = yaml.safe_load(stack_configuration(collector, loki_url=loki_url))
     document["positions"] = {"filename": str(folder / "positions.yaml"), "sync_period": "1s"}
     document["target_config"]["sync_period"] = "1s"
+    document["clients"][0]["external_labels"]["node"] = "n1"  # as the pod gives it, each collector in its way
     scrapes = {config["job_name"]: config for config in document["scrape_configs"]}
     of_pods, of_files = scrapes[PODS_JOB], scrapes[FILES_JOB]
     for key in ("kubernetes_sd_configs", "relabel_configs"):
@@ -50,21 +54,29 @@ def file_configuration(folder: Path, loki_url: str, pods: Mapping[str, Mapping[s
     ]
     of_files["static_configs"][0]["labels"]["__path__"] = str(folder / "node" / "*.log")
     document["scrape_configs"] = [of_pods, of_files]
-    return documents.dump(document)
+    return document
 
 
 @contextmanager
-def running_promtail(folder: Path, loki_url: str, pods: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """Promtail; yields the URL of its metrics, and stops it in an orderly way at the end."""
+def running_collector(
+    collector: Collector, folder: Path, loki_url: str, pods: Mapping[str, Mapping[str, str]]
+) -> Iterator[str]:
+    """The collector; yields the URL of its metrics, and stops it in an orderly way at the end."""
     port = free_port()
+    document = file_configuration(collector, folder, loki_url, pods)
     config = folder / "promtail.yaml"
-    config.write_text(file_configuration(folder, loki_url, pods, port))
-    with (folder / "promtail.log").open("ab") as output:
-        process = subprocess.Popen(
-            [binary("promtail"), f"-config.file={config}", "-client.external-labels=node=n1"],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    if collector == "promtail":
+        document["server"] |= {"http_listen_port": port, "http_listen_address": "127.0.0.1"}
+        document["server"]["grpc_listen_address"] = "127.0.0.1"
+        command = [str(binary("promtail")), f"-config.file={config}"]
+    else:
+        command = [
+            *(str(binary("alloy")), "run", "--config.format=promtail", "--disable-reporting"),
+            *(f"--server.http.listen-addr=127.0.0.1:{port}", f"--storage.path={folder / 'alloy'}", str(config)),
+        ]
+    config.write_text(documents.dump(document))
+    with (folder / "collector.log").open("ab") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
         yield f"http://127.0.0.1:{port}/metrics"
     finally:

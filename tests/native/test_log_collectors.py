@@ -1,0 +1,137 @@
+"""Whoever collects, Promtail or Alloy, makes of a container's log what the contract says."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from rendering.promtail import STREAM_LABELS
+from tests.native.collector_process import COLLECTORS, Collector, counted, running_collector
+from tests.native.log_contract import CASES, Case
+from tests.native.loki_process import Entry, LokiClient, running_loki
+
+FLOOD_LINES = 6000
+
+
+def cri(lines: Sequence[str], start_ns: int) -> str:
+    """Lines as containerd writes them, a millisecond apart; a line that starts with `!` went to stderr."""
+    text = []
+    for index, line in enumerate(lines):
+        stamp_ns = start_ns + index * 1_000_000
+        stamp = datetime.fromtimestamp(stamp_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        stream = "stderr" if line.startswith("!") else "stdout"
+        text.append(f"{stamp}.{stamp_ns % 1_000_000_000:09d}Z {stream} F {line.removeprefix('!')}\n")
+    return "".join(text)
+
+
+@dataclass(frozen=True)
+class Collected:
+    loki: LokiClient
+    start_ns: int
+    dropped: dict[str, float]
+    flooded: dict[str, float]
+
+    def of(self, pod: str) -> list[Entry]:
+        return self.loki.entries(f'{{pod="{pod}"}}', self.start_ns - 10**9, time.time_ns())
+
+
+def pod_name(case: Case) -> str:
+    return f"pod-{CASES.index(case)}"
+
+
+def pod_labels(service: str, pod: str) -> dict[str, str]:
+    return {"namespace": "dharma", "service": service, "team": "platform", "pod": pod, "container": service}
+
+
+# Each collector's names for lines it dropped: by reason, and over a service's limit.
+DROPPED: dict[Collector, tuple[str, str]] = {
+    "promtail": ("logentry_dropped_lines_total", "logentry_dropped_lines_by_label_total"),
+    "alloy": ("loki_process_dropped_lines_total", "loki_process_dropped_lines_by_label_total"),
+}
+
+
+@pytest.fixture(scope="module", params=COLLECTORS)
+def collected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collected]:
+    """Every case's lines, a flood and a quiet neighbour, through Promtail into Loki."""
+    collector: Collector = request.param
+    folder = tmp_path_factory.mktemp(collector)
+    (folder / "pods").mkdir()
+    (folder / "node").mkdir()
+    start_ns = time.time_ns() - 60 * 10**9
+    pods = {pod_name(case): pod_labels(case.service, pod_name(case)) for case in CASES}
+    pods |= {name: pod_labels(name, name) for name in ("flood", "quiet", "long")}
+    for case in CASES:
+        (folder / "pods" / f"{pod_name(case)}.log").write_text(cri(case.written, start_ns))
+    (folder / "pods" / "flood.log").write_text(cri([f"flood {n}" for n in range(FLOOD_LINES)], start_ns))
+    (folder / "pods" / "quiet.log").write_text(cri([f"quiet {n}" for n in range(900)], start_ns))
+    (folder / "pods" / "long.log").write_text(partial_line(start_ns))
+    (folder / "node" / "kubelet.log").write_text("I0101 12:00:00.000000 1 kubelet.go:1] started\n")
+    (folder / "node" / "boot.log").write_text("password=hunter2 given at boot\n")
+    loki_folder = tmp_path_factory.mktemp("loki")
+    with running_loki(loki_folder) as loki:
+        with running_collector(collector, folder, loki.url, pods) as metrics:
+            wait_until_read(loki, len(CASES))
+            dropped = counted(metrics, DROPPED[collector][0])
+            flooded = counted(metrics, DROPPED[collector][1])
+        # Stopped: what was waiting for a further line of its block has been sent.
+        yield Collected(loki, start_ns, dropped, flooded)
+
+
+def partial_line(start_ns: int) -> str:
+    """One JSON line of over 16 KB, in the pieces that containerd makes of it; the second starts like plain text."""
+    whole = '{"level":"warn","message":"' + "x" * 30_000 + '"}'
+    first, second = cri([whole[:16_384], whole[16_384:]], start_ns).splitlines()
+    return first.replace(" stdout F ", " stdout P ") + "\n" + second + "\n"
+
+
+def wait_until_read(loki: LokiClient, cases: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if len({stream.get("pod") for stream in loki.streams()}) >= cases + 3:
+            break
+        time.sleep(0.5)
+    time.sleep(4)  # blocks of plain text are kept two seconds for their next line
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_contract(collected: Collected, case: Case) -> None:
+    arrived = collected.of(pod_name(case))
+    assert [entry.line for entry in arrived] == [expected.line for expected in case.arrives]
+    for entry, expected in zip(arrived, case.arrives, strict=True):
+        assert expected.metadata.items() <= entry.labels.items()
+
+
+def test_streams_carry_only_the_labels_of_the_contract(collected: Collected) -> None:
+    own = {"service_name", "filename"}  # of Loki, and of files of the node
+    for stream in collected.loki.streams():
+        assert set(stream) <= set(STREAM_LABELS) | own, stream
+
+
+def test_a_line_in_pieces_arrives_whole(collected: Collected) -> None:
+    [entry] = collected.of("long")
+    assert len(entry.line) > 30_000
+    assert entry.labels["level"] == "warn"
+
+
+def test_a_flood_costs_its_own_service_lines_and_nobody_else_one(collected: Collected) -> None:
+    arrived = len(collected.of("flood"))
+    dropped = sum(value for labels, value in collected.flooded.items() if 'label_value="flood"' in labels)
+    assert 2000 <= arrived < FLOOD_LINES
+    assert arrived + dropped == FLOOD_LINES
+    assert [entry.line for entry in collected.of("quiet")] == [f"quiet {n}" for n in range(900)]
+
+
+def test_what_is_dropped_on_purpose_is_counted_by_reason(collected: Collected) -> None:
+    for reason in ("health_check", "debug_line"):
+        counts = [count for labels, count in collected.dropped.items() if f'reason="{reason}"' in labels]
+        assert sum(counts) == 2, reason
+
+
+def test_files_of_the_node_arrive_named_and_masked(collected: Collected) -> None:
+    now = time.time_ns()
+    [kubelet] = collected.loki.entries('{job="node-files", service="kubelet"}', collected.start_ns, now)
+    assert (kubelet.labels["level"], kubelet.labels["node"]) == ("info", "n1")
+    [boot] = collected.loki.entries('{job="node-files", service="node-files"}', collected.start_ns, now)
+    assert boot.line == "password=[MASKED] given at boot"
