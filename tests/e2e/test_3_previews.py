@@ -1,0 +1,84 @@
+"""`pulumi preview` by the real engine where nothing exists yet: what each environment would get, and what is refused."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox import preview
+from sandbox.engine import Engine, EngineError
+from sandbox.paths import repo_root
+
+GOLDEN = repo_root() / "tests" / "golden"
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_a_preview_creates_what_the_golden_file_lists(stack: str) -> None:
+    """After a change that is meant: UPDATE_GOLDEN=1 make test, and read the diff."""
+    with preview.fresh(stack) as engine:
+        seen = preview.summary(engine)
+    path = GOLDEN / f"{stack}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(seen)
+    assert seen == path.read_text()
+
+
+@pytest.fixture(scope="module")
+def nowhere() -> Iterator[Engine]:
+    with preview.fresh("sandbox") as engine:
+        yield engine
+
+
+BAD_SETTINGS = {
+    "out of range": (
+        "observability-stack:loki",
+        '{"retention_days": 0}',
+        "loki.retention_days is 0; input should be greater than or equal to 1",
+    ),
+    "wrong type": (
+        "observability-stack:grafana",
+        '{"storage": {"size_gib": "ten"}}',
+        'grafana.storage.size_gib is "ten"; input should be a valid integer',
+    ),
+    "misspelt": (
+        "observability-stack:loki",
+        '{"retention_day": 7}',
+        "loki.retention_day is not a setting; did you mean loki.retention_days?",
+    ),
+    "unknown key": (
+        "observability-stack:lokki",
+        "{}",
+        "lokki is not a setting; did you mean loki?",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SETTINGS)
+def test_a_bad_setting_is_refused_before_anything_changes(case: str, nowhere: Engine) -> None:
+    key, value, message = BAD_SETTINGS[case]
+    with pytest.raises(EngineError) as refused:
+        nowhere.run("up", "--yes", "--config", f"{key}={value}", capture=True)
+    assert message in refused.value.output
+    assert "created" not in refused.value.output
+
+
+def test_a_missing_secret_is_refused_with_the_command_that_sets_it(nowhere: Engine, tmp_path: Path) -> None:
+    bare = Engine("sandbox", nowhere.kubeconfig, tmp_path)
+    bare.prepare({})
+    with pytest.raises(EngineError) as refused:
+        bare.run("preview", capture=True)
+    assert "pulumi config set --secret grafana_admin_password" in refused.value.output
+
+
+def test_an_object_of_somebody_else_is_refused_by_name(nowhere: Engine) -> None:
+    environment = nowhere.environment()
+    for arguments in (
+        ["create", "namespace", "monitoring"],
+        ["create", "serviceaccount", "grafana", "-n", "monitoring"],
+    ):
+        subprocess.run(["kubectl", *arguments], env=environment, check=True, capture_output=True)
+    with pytest.raises(EngineError) as refused:
+        nowhere.run("preview", capture=True)
+    assert "Namespace monitoring exists and belongs to somebody outside Pulumi" in refused.value.output
