@@ -82,6 +82,15 @@ class Annotation:
 
 
 @dataclass(frozen=True)
+class Marks:
+    """Events that pipelines and people write into Grafana over its API, all of `tags` on them."""
+
+    name: str
+    tags: Sequence[str]
+    color: str
+
+
+@dataclass(frozen=True)
 class Row:
     title: str
     panels: Sequence[Panel]
@@ -97,7 +106,7 @@ class Board:
     about: str
     rows: Sequence[Row]
     variables: Sequence[Variable | Choice | Text] = ()
-    annotations: Sequence[Annotation] = ()
+    annotations: Sequence[Annotation | Marks] = ()
     refresh: str = CALM
     since: str = "now-1h"
     tags: Sequence[str] = field(default=())
@@ -116,7 +125,7 @@ class Board:
             for panel in row.panels:
                 builder = builder.with_panel(panel)
         document: dict[str, Any] = json.loads(JSONEncoder().encode(builder.build()))
-        document["annotations"] = {"list": [_annotation(annotation) for annotation in self.annotations]}
+        document["annotations"] = {"list": [_OWN_MARKS, *map(_annotation, self.annotations)]}
         for number, panel in enumerate(document["panels"], start=1):
             panel["id"] = number
         return json.dumps(document, separators=(",", ":"), sort_keys=True) + "\n"
@@ -139,8 +148,25 @@ def _navigation(uid: Uid) -> list[dashboard.DashboardLink]:
     return links
 
 
-def _annotation(annotation: Annotation) -> dict[str, Any]:
+_GRAFANA = {"type": "grafana", "uid": "-- Grafana --"}
+_OWN_MARKS = {
+    "builtIn": 1,
+    "name": "Annotations & Alerts",
+    "datasource": _GRAFANA,
+    "enable": True,
+    "hide": True,
+    "iconColor": "rgba(0, 211, 255, 1)",
+    "type": "dashboard",
+}
+"""What people mark on this very dashboard; without it their marks would not be drawn."""
+
+
+def _annotation(annotation: Annotation | Marks) -> dict[str, Any]:
     """The SDK's annotation lacks the fields that Prometheus queries need."""
+    if isinstance(annotation, Marks):
+        target = {"type": "tags", "tags": list(annotation.tags), "matchAny": False, "limit": 100}
+        common = {"name": annotation.name, "iconColor": annotation.color, "datasource": _GRAFANA}
+        return {**common, "enable": True, "hide": False, "target": target}
     return {
         "name": annotation.name,
         "datasource": {"type": PROMETHEUS.type, "uid": PROMETHEUS.uid},

@@ -36,6 +36,9 @@ TEXT_ONLY = frozenset({"row", "text", "dashlist"})
 FIXED_NAMESPACE = re.compile(r'namespace\s*=~?\s*"(?!\$)[^"]')
 KNOWN = {datasource.uid: datasource.type for datasource in DATASOURCES}
 
+GRAFANA_ITSELF = {"type": "grafana", "uid": "-- Grafana --"}
+"""The one datasource that is always there: marks that people and pipelines leave."""
+
 Document = dict[str, Any]
 
 
@@ -71,7 +74,7 @@ def _of_the_whole(dashboard: Document) -> Iterator[str]:
         if variable["type"] == "query":
             yield from _of_datasource(f"variable {variable['name']}", variable.get("datasource"))
     for annotation in dashboard.get("annotations", {}).get("list", []):
-        if not annotation.get("builtIn"):
+        if annotation.get("datasource") != GRAFANA_ITSELF:
             yield from _of_datasource(f"annotation {annotation['name']}", annotation.get("datasource"))
 
 

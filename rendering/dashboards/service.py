@@ -1,7 +1,7 @@
 """One service in depth: requests, latency, resources, objectives, logs and traces, its changes and alerts marked."""
 
 from rendering.dashboards import panels
-from rendering.dashboards.board import LIVE, Annotation, Board, Row, Variable
+from rendering.dashboards.board import LIVE, Annotation, Board, Marks, Row, Variable
 from rendering.dashboards.links import TO_ALERTS, TO_OVERVIEW, TO_SLOS, TO_WORKLOADS, Link, Uid, explore, to
 from rendering.dashboards.panels import FULL_WIDTH, GREEN, HALF, ORANGE, QUARTER, RED, THIRD
 from rendering.dashboards.queries import Logql, Promql, Traces
@@ -53,6 +53,7 @@ def board(slow_from: str) -> Board:
                 "blue",
                 "{{deployment}} changed: rollout, rollback or scaling",
             ),
+            Marks("Deliveries", ("deployment", "$service"), "purple"),
             Annotation(
                 "Alerts",
                 'max by (alertname, severity) (ALERTS{alertstate="firing", service="$service"})',

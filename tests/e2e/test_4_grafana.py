@@ -56,7 +56,7 @@ def test_an_exemplar_opens_its_trace(grafana: httpx.Client, correlations: dict[s
 
     def opens() -> bool:
         now = int(time.time())
-        window = {"query": "http_request_duration_seconds_bucket", "start": now - 300, "end": now}
+        window: dict[str, str | int] = {"query": "http_request_duration_seconds_bucket", "start": now - 300, "end": now}
         series = grafana.get(f"{PROMETHEUS}/query_exemplars", params=window).raise_for_status().json()["data"]
         ids = [each["labels"][destination["name"]] for entry in series for each in entry["exemplars"]]
         assert ids, "no exemplars yet"
