@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+import httpx
 from moto.server import ThreadedMotoServer
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
@@ -65,7 +66,8 @@ class Engine:
         answer = self._stub.Create(
             provider_pb2.CreateRequest(urn=_urn(type_name), properties=pack(checked), preview=True)
         )
-        return _plain(unpack(answer.properties))
+        previewed: dict[str, Any] = _plain(unpack(answer.properties))
+        return previewed
 
     def create(self, type_name: str, inputs: dict[str, Any]) -> Known:
         checked = self.check(type_name, inputs)
@@ -158,7 +160,10 @@ def moto() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    address = f"http://{host}:{port}"
+    # Within one process all of moto's servers share their memory.
+    httpx.post(f"{address}/moto-api/reset", trust_env=False).raise_for_status()
+    yield address
     server.stop()
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import boto3
 import grpc
 import pytest
-from aws_engine import REGION, Engine, Refused, engine, local_settings, moto
+
+from tests.unit.aws_engine import REGION, Engine, Refused, engine, local_settings, moto
 
 BUCKET = "aws:s3/bucket:Bucket"
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"

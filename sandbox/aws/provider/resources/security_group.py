@@ -152,9 +152,10 @@ class _SecurityGroupRule(Resource):
         if not answer or not answer["SecurityGroupRules"]:
             return None
         found = answer["SecurityGroupRules"][0]
+        owner = found.get("GroupOwnerId") or self.aws.account_id()
         every_port = found.get("IpProtocol") == "-1"
         return {
-            "arn": f"arn:aws:ec2:{self.aws.region}:{found['GroupOwnerId']}:security-group-rule/{resource_id}",
+            "arn": f"arn:aws:ec2:{self.aws.region}:{owner}:security-group-rule/{resource_id}",
             "cidrIpv4": found.get("CidrIpv4"),
             "cidrIpv6": found.get("CidrIpv6"),
             "description": found.get("Description") or None,
