@@ -14,13 +14,14 @@ from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, Data, EmptyDir, Mount, Probe, SecretKey, wait_for
 from components.workload.spec import checksum, metadata
 from rendering import documents
-from rendering.loki import LokiValues, render_loki
+from rendering.loki import MEMBERLIST_PORT, LokiValues, render_loki
 from rendering.loki_rules import render_loki_rules
 
 TOOL = "loki"
 COMPONENT = "logs"
 PORT = 3100
 GRPC_PORT = 9095
+PEERS = f"{TOOL}-peers"
 USER = 10001  # of the image
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "loki"
 
@@ -59,14 +60,9 @@ class LokiArgs:
     role_arn: pulumi.Input[str] | None = None
     s3_keys: Mapping[str, pulumi.Output[str]] | None = None
 
-    def __post_init__(self) -> None:
-        """Raises ValueError when the one-process layout is asked for more replicas than it has a use for."""
-        if self.settings.replicas != 1:
-            raise ValueError(f"loki.replicas is {self.settings.replicas}; set 1 (the single binary holds one)")
-
 
 class Loki(pulumi.ComponentResource):
-    """One process with everything in it, a volume for its write-ahead log, and the rules of its ruler."""
+    """Processes with everything in them (one, or three and more), a volume each, and the rules of their ruler."""
 
     endpoint: Endpoint
 
@@ -111,6 +107,7 @@ class Loki(pulumi.ComponentResource):
                 storage=args.settings.storage,
                 replicas=args.settings.replicas,
                 service_ports={"http": PORT, "grpc": GRPC_PORT},
+                peer_ports={"memberlist": MEMBERLIST_PORT} if args.settings.replicas > 1 else {},
                 exposure=args.settings.exposure,
                 service_account_annotations={"eks.amazonaws.com/role-arn": args.role_arn} if args.role_arn else {},
                 # The rules are left out: the ruler reads them again by itself.
@@ -133,6 +130,8 @@ def _values(args: LokiArgs) -> LokiValues:
         service_count=args.service_count,
         s3_endpoint=args.s3_endpoint,
         s3_path_style=args.s3_endpoint is not None,
+        replicas=settings.replicas,
+        peers=f"{PEERS}.{args.shared.namespace}",
         retention_days=settings.retention_days,
         stream_rate_mib=settings.per_stream_rate_mib,
         stream_burst_mib=settings.per_stream_burst_mib,
@@ -156,11 +155,14 @@ def _init_containers(args: LokiArgs) -> tuple[Container, ...]:
 def _container(args: LokiArgs) -> Container:
     resources = args.settings.resources
     keys = {name: SecretKey(secret=S3_SECRET, key=key) for name, key in _S3_ENVIRONMENT.items()}
+    ports = {"http-metrics": PORT, "grpc": GRPC_PORT}
+    if args.settings.replicas > 1:
+        ports["memberlist"] = MEMBERLIST_PORT
     return Container(
         name=TOOL,
         image=args.image,
         args=("-config.file=/etc/loki/config/loki.yaml", "-target=all"),
-        ports={"http-metrics": PORT, "grpc": GRPC_PORT},
+        ports=ports,
         resources=resources,
         env={
             # The collector works harder near the limit, in place of being killed at it.

@@ -21,6 +21,9 @@ PODS_PER_NODE = 110
 GENERATIONS_IN_MEMORY = 2
 # Journal units that have a service of their own, and files under /var/log.
 STREAMS_OF_A_NODE = 40
+# Copies of each line when there are several replicas; a line is taken in when most of them have it.
+REPLICATION_FACTOR = 3
+MEMBERLIST_PORT = 7946
 # A share of the tenant's write rate for everything that is not a declared service: the stack itself, the cluster's own
 # pods, the nodes.
 SHARES_BESIDE_SERVICES = 1
@@ -35,6 +38,10 @@ class LokiValues:
     cluster: str
     environment: str
     service_count: int
+    # Processes, each with everything in it. From REPLICATION_FACTOR on, one may be away without a line being refused or
+    # lost; they find each other at `peers`.
+    replicas: int = 1
+    peers: str = "loki-peers"
     # S3 API to use in place of AWS's own, as a URL (the sandbox's, MinIO); None for AWS.
     s3_endpoint: str | None = None
     s3_path_style: bool = False
@@ -67,6 +74,11 @@ class LokiValues:
             )
         if self.service_count < 1:
             raise ValueError(f"loki.service_count is {self.service_count}; declare a service in configs/services.yaml")
+        if 1 < self.replicas < REPLICATION_FACTOR:
+            raise ValueError(
+                f"loki.replicas is {self.replicas}; set 1, or {REPLICATION_FACTOR} or more (every line is then kept "
+                f"{REPLICATION_FACTOR} times)"
+            )
         if self.stream_burst_mib < self.stream_rate_mib:
             raise ValueError(
                 f"loki.per_stream_burst_mib is {self.stream_burst_mib}; "
@@ -146,6 +158,30 @@ def _ruler(values: LokiValues) -> documents.Document:
     }
 
 
+def _clustered(document: documents.Document, values: LokiValues) -> documents.Document:
+    """`document` for several replicas: a ring that they form among themselves, in place of one in memory."""
+    clustered = documents.overlay(
+        document,
+        {
+            "common": {
+                "replication_factor": REPLICATION_FACTOR,
+                "ring": {"kvstore": {"store": "memberlist"}},
+            },
+            "memberlist": {
+                "bind_port": MEMBERLIST_PORT,
+                "join_members": [f"{values.peers}:{MEMBERLIST_PORT}"],
+                "abort_if_cluster_join_fails": False,  # the first one finds nobody
+            },
+            # A rollout goes on only when the others have heard of the new one.
+            "ingester": {"lifecycler": {"min_ready_duration": "15s"}},
+            # Each rule is evaluated by one of them.
+            "ruler": {"enable_sharding": True},
+        },
+    )
+    del clustered["common"]["instance_addr"]  # the pod's own address
+    return clustered
+
+
 def render_loki(base: Mapping[str, Any], values: LokiValues) -> str:
     """The text of Loki's configuration file: `base` (the parsed `configs/loki/loki.yaml`) for this stack."""
     changes = {
@@ -159,4 +195,5 @@ def render_loki(base: Mapping[str, Any], values: LokiValues) -> str:
         "query_range": {"results_cache": {"cache": {"embedded_cache": {"max_size_mb": values.results_cache_mib}}}},
         "ruler": _ruler(values),
     }
-    return documents.dump(documents.overlay(base, changes))
+    document = documents.overlay(base, changes)
+    return documents.dump(_clustered(document, values) if values.replicas > 1 else document)

@@ -89,6 +89,17 @@ def test_a_change_of_configuration_rolls_the_pod_and_a_change_of_rules_does_not(
     assert mark(loki()) == mark(loki(runbook_base_url="https://elsewhere.example"))
 
 
-def test_replicas_of_the_single_binary_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^loki.replicas is 2; set 1"):
+def test_replicas_find_each_other_by_names_of_their_own() -> None:
+    recorded = loki(settings=LokiSettings(replicas=3))
+    document = yaml.safe_load(recorded.only("ConfigMap", "loki-config")["data"]["loki.yaml"])
+    peers = recorded.only("Service", "loki-peers")
+    assert document["memberlist"]["join_members"] == ["loki-peers.monitoring:7946"]
+    assert [port["port"] for port in peers["spec"]["ports"]] == [7946]
+    # They have to find each other to become ready.
+    assert peers["spec"]["publishNotReadyAddresses"] is True
+    assert recorded.only("StatefulSet")["spec"]["replicas"] == 3
+
+
+def test_two_replicas_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^loki.replicas is 2; set 1, or 3 or more"):
         loki(settings=LokiSettings(replicas=2))

@@ -40,7 +40,8 @@ def test_the_native_file_is_valid_as_it_stands() -> None:
 
 
 @pytest.mark.parametrize("endpoint", [None, "http://10.111.0.1:5000"])
-def test_what_is_rendered_is_valid(tmp_path: Path, endpoint: str | None) -> None:
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_what_is_rendered_is_valid(tmp_path: Path, endpoint: str | None, replicas: int) -> None:
     values = LokiValues(
         bucket="logs",
         region="eu-west-1",
@@ -49,6 +50,7 @@ def test_what_is_rendered_is_valid(tmp_path: Path, endpoint: str | None) -> None
         service_count=9,
         s3_endpoint=endpoint,
         s3_path_style=endpoint is not None,
+        replicas=replicas,
     )
     config = tmp_path / "loki.yaml"
     config.write_text(render_loki(documents.load(CONFIGS / "loki.yaml"), values))

@@ -87,6 +87,15 @@ def test_no_credential_is_in_the_text() -> None:
         assert key not in text
 
 
+def test_with_replicas_every_line_is_kept_three_times_and_a_rule_evaluated_once() -> None:
+    document = rendered(replicas=3)
+    assert document["common"]["replication_factor"] == 3
+    assert document["common"]["ring"]["kvstore"]["store"] == "memberlist"
+    assert "instance_addr" not in document["common"]  # loopback is nobody's address to the others
+    assert document["ruler"]["enable_sharding"] is True
+    assert "memberlist" not in rendered()
+
+
 def test_rules_are_written_to_prometheus_unless_switched_off() -> None:
     assert rendered()["ruler"]["remote_write"]["enabled"] is True
     assert rendered(prometheus_write_url=None)["ruler"]["remote_write"]["enabled"] is False
