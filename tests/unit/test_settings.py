@@ -110,7 +110,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
     settings = parse(minimal())
 
     with pytest.raises(ValueError, match="frozen"):
-        settings.environment = "prod"
+        settings.environment = "prod"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
