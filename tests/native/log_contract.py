@@ -41,8 +41,16 @@ GO_PANIC = (
     "!panic: runtime error: index out of range [3]",
     "!",
     "!goroutine 17 [running]:",
+    "!panic({0x7a1e00?, 0xc00001c0a8?})",
+    "!\t/usr/local/go/src/runtime/panic.go:792 +0x132",
+    "!main.(*Service).answer(0xc0001b6000, {0x8e7a20, 0xc0002a4000})",
+    "!\t/app/server.go:90 +0x45",
+    "!net/http.HandlerFunc.ServeHTTP(...)",
+    "!\t/usr/local/go/src/net/http/server.go:2294",
     "!main.main()",
     "!\t/app/main.go:12 +0x1d",
+    "!created by net/http.(*Server).Serve in goroutine 1",
+    "!\t/usr/local/go/src/net/http/server.go:3454 +0x485",
     "!exit status 2",
 )
 PYTHON_TRACEBACK = (
