@@ -183,3 +183,14 @@ def test_queries_of_prometheus_name_no_external_label(dashboards: dict[str, Docu
         if re.search(r"\b(cluster|environment)\s*=", expression)
     ]
     assert found == []
+
+
+def test_the_guide_lists_every_dashboard(dashboards: dict[str, Document], platform: Platform) -> None:
+    rendered = all_dashboards(platform.services, runbook_base_url=RUNBOOKS)
+    rows = re.findall(
+        r"^\| ([^|]+) \| ([^|]+) \| `([^`]+)` \|", (ROOT / "docs/dashboards.md").read_text(), re.MULTILINE
+    )
+    expected = [
+        (folder.value, dashboards[uid]["title"], uid) for folder, documents in rendered.items() for uid in documents
+    ]
+    assert sorted(rows) == sorted(expected)
