@@ -41,10 +41,14 @@ class Link:
     url: str
 
 
-def to(uid: Uid, title: str, **variables: str) -> Link:
-    """Link to a dashboard at the same time range, with `variables` set: `to(Uid.LOGS, "Logs", service="$service")`."""
-    values = "".join(f"&var-{name}={value}" for name, value in variables.items())
-    return Link(title, f"/d/{uid}?${{__url_time_range}}{values}")
+def to(uid: Uid, title: str, *carried: str, **variables: str) -> Link:
+    """Link to a dashboard at the same time range, with `variables` set: `to(Uid.LOGS, "Logs", service="$service")`.
+
+    carried: variables of several values that both dashboards have, handed over as they are.
+    """
+    values = [f"var-{name}={value}" for name, value in variables.items()]
+    values += [f"${{{name}:queryparam}}" for name in carried]
+    return Link(title, "&".join([f"/d/{uid}?${{__url_time_range}}", *values]))
 
 
 TO_SERVICE = to(Uid.SERVICE, "Details of this service", service="${__field.labels.service}")

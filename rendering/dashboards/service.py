@@ -14,7 +14,7 @@ RAW = '{job="services", namespace=~"$namespace", service="$service", pod=~"$pod"
 LOGS = '{namespace=~"$namespace", service="$service", pod=~"$pod"}'
 EVERY = "$__rate_interval"
 
-TO_ITS_LOGS = to(Uid.LOGS, "Logs of this service", namespace="$namespace", service="$service")
+TO_ITS_LOGS = to(Uid.LOGS, "Logs of this service", "namespace", "pod", service="$service")
 TO_ITS_TRACES = to(Uid.TRACES, "Traces of this service", service="$service")
 TO_ITS_SLO = to(Uid.SLOS, "Objectives of this service", service="$service")
 ERRORS_IN_EXPLORE = explore("Errors in Explore", LOKI, '{service="${service}"} | level=~"error|fatal"')

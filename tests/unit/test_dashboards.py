@@ -103,8 +103,8 @@ def test_links_set_only_variables_that_the_dashboard_has(dashboards: dict[str, D
         (uid, name)
         for document in dashboards.values()
         for uid, query in re.findall(r'"/d/([\w-]+)\?([^"]*)"', json.dumps(document))
-        for name in re.findall(r"var-([\w-]+)=", query)
-        if name not in variables[uid]
+        for name in re.findall(r"var-([\w-]+)=|\$\{(\w+):queryparam\}", query)
+        if (name[0] or name[1]) not in variables[uid]
     }
     assert wrong == set()
 
