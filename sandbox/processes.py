@@ -19,6 +19,7 @@ from sandbox.errors import SandboxError
 from sandbox.paths import state_dir
 
 _STOP_SECONDS = 20
+_STARTED: dict[str, subprocess.Popen[bytes]] = {}  # by this very process: held, since they outlive it on purpose
 
 
 def start(
@@ -51,6 +52,7 @@ def start(
             )
         except OSError as error:
             raise SandboxError(f"{name} cannot be started: {error}") from error
+    _STARTED[name] = child
     created = psutil.Process(child.pid).create_time()
     _pidfile(name).write_text(json.dumps({"pid": child.pid, "created": created}))
 
@@ -71,6 +73,8 @@ def stop(name: str) -> None:
         for member in stubborn:
             _signal(member.kill)
         psutil.wait_procs(stubborn, timeout=_STOP_SECONDS)
+    if name in _STARTED:
+        _STARTED.pop(name).wait()
     _pidfile(name).unlink(missing_ok=True)
 
 

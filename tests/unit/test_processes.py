@@ -57,6 +57,7 @@ def test_a_program_that_dies_while_starting_is_reported_with_its_log() -> None:
     processes.start("dying", [sys.executable, "-c", "raise SystemExit('no such disk')"])
     with pytest.raises(SandboxError, match="no such disk"):
         processes.wait_http("http://127.0.0.1:1/", 10, "dying")
+    processes.stop("dying")
 
 
 def test_a_missing_program_is_one_clear_line() -> None:
