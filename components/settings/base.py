@@ -64,7 +64,7 @@ class Resources(Model):
 class Storage(Model):
     """A volume per replica. Raising `size_gib` grows it in place; lowering it is refused by Kubernetes."""
 
-    size_gib: Quantity
+    size_gib: Quantity = Field(description="of each replica's volume")
     storage_class: str | None = Field(default=None, description="the cluster's default class where not set")
 
 
@@ -74,12 +74,14 @@ _EVERYONE = ("0.0.0.0/0", "::/0")
 class Exposure(Model):
     """How people outside the cluster reach a UI. Nothing is published unless this says so."""
 
-    type: Literal["ClusterIP", "NodePort", "LoadBalancer", "Ingress"] = "ClusterIP"
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer", "Ingress"] = Field(
+        default="ClusterIP", description="ClusterIP is inside only; LoadBalancer is an AWS network load balancer"
+    )
     url: HttpUrl | None = Field(default=None, description="what people type; the in-cluster address where not set")
-    node_port: Annotated[int, Field(ge=30000, le=32767)] | None = None
+    node_port: Annotated[int, Field(ge=30000, le=32767)] | None = Field(default=None, description="of a NodePort")
     source_ranges: tuple[Cidr, ...] = Field(default=(), description="who may connect to a LoadBalancer")
     certificate_arn: str | None = Field(default=None, description="ACM certificate of a LoadBalancer's TLS listener")
-    ingress_class: str | None = None
+    ingress_class: str | None = Field(default=None, description="of an Ingress")
     tls_secret: str | None = Field(default=None, description="Secret with the Ingress's certificate")
 
     @model_validator(mode="after")

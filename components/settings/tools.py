@@ -30,10 +30,12 @@ class Published(Model):
 class AlertOverride(Model):
     """A change to one alert, by its name."""
 
-    threshold: float | None = None
-    for_: str | None = Field(default=None, alias="for", pattern=r"^\d+[smhd]$", examples=["10m"])
+    threshold: float | None = Field(default=None, description="in the unit docs/alerts.md names")
+    for_: str | None = Field(
+        default=None, alias="for", pattern=r"^\d+[smhd]$", examples=["10m"], description="how long it must stand"
+    )
     severity: Literal["critical", "warning", "info"] | None = None
-    team: str | None = None
+    team: str | None = Field(default=None, description="one of configs/teams.yaml")
     disabled: bool = False
     reason: str | None = Field(default=None, description="why it is disabled; required then")
 
@@ -45,8 +47,10 @@ class AlertOverride(Model):
 
 
 class PrometheusSettings(Published):
+    """Metrics: scraped, kept, evaluated."""
+
     replicas: Replicas = 1
-    retention_days: Days = 30
+    retention_days: Days = Field(default=30, description="evicted earlier only when 80 % of the volume are full")
     scrape_interval_seconds: Annotated[int, Field(ge=5, le=300)] = 15
     storage: Storage = Storage(size_gib=10)
     resources: Resources = _resources(200, 512, 1000, 1024)
@@ -55,19 +59,21 @@ class PrometheusSettings(Published):
 
 
 class AlertmanagerSettings(Published):
+    """Alerts: who is told, by which channel."""
+
     replicas: Replicas = 1
     storage: Storage = Storage(size_gib=1)
     resources: Resources = _resources(20, 48, 200, 128)
-    slack_enabled: bool = True
-    pagerduty_enabled: bool = True
+    slack_enabled: bool = Field(default=True, description="channels are in configs/teams.yaml")
+    pagerduty_enabled: bool = Field(default=True, description="for the severities that page")
     pagerduty_url: HttpUrl | None = Field(default=None, description="where it is not the usual one, e.g. the EU's")
     smtp_smarthost: str | None = Field(
         default=None, description="host:port of the mail server; no e-mail where not set"
     )
-    smtp_from: str | None = None
-    smtp_username: str | None = None
+    smtp_from: str | None = Field(default=None, description="sender; required with smtp_smarthost")
+    smtp_username: str | None = Field(default=None, description="no login where not set")
     heartbeat_enabled: bool = Field(default=False, description="Watchdog goes to the heartbeat_url secret")
-    webhook_enabled: bool = Field(default=False, description="every alert also goes to the webhook_url secret")
+    webhook_enabled: bool = Field(default=False, description="what pages also goes to the webhook_url secret")
 
     @model_validator(mode="after")
     def _mail_is_whole(self) -> Self:
@@ -77,15 +83,17 @@ class AlertmanagerSettings(Published):
 
 
 class LokiSettings(Published):
-    retention_days: Days = 30
-    replicas: Replicas = 1
-    storage: Storage = Storage(size_gib=5)
+    """Logs: taken in, kept in S3, queried."""
+
+    retention_days: Days = Field(default=30, description="S3 expires chunks seven days later")
+    replicas: Replicas = Field(default=1, description="1: the single binary holds one")
+    storage: Storage = Field(default=Storage(size_gib=5), description="write-ahead log and index on the way to S3")
     resources: Resources = _resources(200, 384, 1000, 1024)
     results_cache_mib: Quantity = 512
     ingestion_rate_mib: Quantity | None = Field(
         default=None, description="MiB/s of all streams together; where not set, the declared services' rates together"
     )
-    per_stream_rate_mib: Quantity = 5
+    per_stream_rate_mib: Quantity = Field(default=5, description="MiB/s; a stream is one container's log")
     per_stream_burst_mib: Quantity = 10
     max_entries_per_query: Quantity = 10000
 
@@ -95,7 +103,7 @@ class LogsSettings(Model):
 
     collector: Literal["promtail", "alloy"] = "promtail"
     resources: Resources = _resources(50, 96, 500, 256)
-    drop_debug: bool = False
+    drop_debug: bool = Field(default=False, description="lines of level debug and trace are dropped, and counted")
     lines_per_second: Quantity = Field(default=1000, description="of one service, on one node; what is over is dropped")
     burst_lines: Quantity = 2000
     mask_emails: bool = Field(default=False, description="mask e-mail addresses in lines, as secrets always are")
@@ -103,9 +111,11 @@ class LogsSettings(Model):
 
 
 class JaegerSettings(Published):
-    layout: Literal["all-in-one", "split"] = "all-in-one"
-    collector_replicas: Replicas = 1
-    query_replicas: Replicas = 1
+    """Traces: taken in, sampled, queried."""
+
+    layout: Literal["all-in-one", "split"] = Field(default="all-in-one", description="split: collector and query apart")
+    collector_replicas: Replicas = Field(default=1, description="of the split layout")
+    query_replicas: Replicas = Field(default=1, description="of the split layout")
     retention_hours: Annotated[int, Field(ge=24, le=2160)] = 72
     resources: Resources = _resources(100, 192, 1000, 512)
 
@@ -115,16 +125,18 @@ class SpanStoreSettings(Model):
 
     mode: Literal["managed", "in_cluster", "external"] = "managed"
     url: HttpUrl | None = Field(default=None, description="of the external store")
-    instance_type: str = "t3.small.search"
-    instance_count: Annotated[int, Field(ge=1, le=20)] = 1
-    volume_gib: Quantity = 10
-    vpc_id: str | None = None
-    subnet_ids: tuple[str, ...] = ()
+    instance_type: str = Field(default="t3.small.search", description="of a managed domain")
+    instance_count: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=1, description="nodes of a managed domain, or pods in_cluster"
+    )
+    volume_gib: Quantity = Field(default=10, description="of each node of a managed domain")
+    vpc_id: str | None = Field(default=None, description="required for a managed domain, as are the next two")
+    subnet_ids: tuple[str, ...] = Field(default=(), description="private ones, one per availability zone")
     client_cidrs: tuple[Cidr, ...] = Field(default=(), description="who may connect to the domain inside the VPC")
-    storage: Storage = Storage(size_gib=10)
-    resources: Resources = _resources(200, 1024, 1000, 1536)
-    shards: Quantity = 1
-    replicas: Annotated[int, Field(ge=0, le=5)] = 0
+    storage: Storage = Field(default=Storage(size_gib=10), description="of each pod in_cluster")
+    resources: Resources = Field(default=_resources(200, 1024, 1000, 1536), description="of each pod in_cluster")
+    shards: Quantity = Field(default=1, description="of each daily index")
+    replicas: Annotated[int, Field(ge=0, le=5)] = Field(default=0, description="copies of each daily index")
     username: str | None = Field(default=None, description="user of the store; its secret is span_store_password")
     tls: bool = Field(default=True, description="a managed domain answers over https only")
 
@@ -178,6 +190,8 @@ class OidcSettings(Model):
 
 
 class GrafanaSettings(Model):
+    """Dashboards and the way in for people."""
+
     storage: Storage = Storage(size_gib=2)
     resources: Resources = _resources(100, 192, 500, 384)
     exposure: Exposure = Exposure()
@@ -192,7 +206,7 @@ class PostgresqlSettings(Model):
         examples=["postgresql.dharma:5432/postgres?sslmode=require"],
         description="host:port/database?options, no user in it",
     )
-    user: str
+    user: str = Field(description="one that may read statistics: a member of pg_monitor")
 
 
 class RedisSettings(Model):
@@ -203,7 +217,7 @@ class RedisSettings(Model):
         examples=["redis://redis.dharma:6379"],
         description="redis://host:port, no password in it",
     )
-    login: bool = False
+    login: bool = Field(default=False, description="it asks for a password")
 
 
 class ExportersSettings(Model):

@@ -22,7 +22,7 @@ class NamespaceSettings(Model):
     """Where the stack lives. `existing` uses namespaces that somebody else made and labelled."""
 
     mode: Literal["create", "existing"] = "create"
-    monitoring: str = "monitoring"
+    monitoring: str = Field(default="monitoring", description="all but node agents; Pod Security `restricted`")
     agents: str = Field(default="monitoring-agents", description="node agents only; the one privileged namespace")
 
 
@@ -30,7 +30,7 @@ class ImageSettings(Model):
     """Where images come from; names and tags are in configs/versions.yaml."""
 
     registry_prefix: str | None = Field(default=None, description="a mirror, put in front of every image name")
-    pull_secrets: tuple[str, ...] = ()
+    pull_secrets: tuple[str, ...] = Field(default=(), description="names of Secrets to pull images with")
     tags: dict[str, str] = Field(default={}, description="image key -> tag, where this environment's differs")
     digests: dict[str, str] = Field(default={}, description="image key -> sha256:..., pinned beside the tag")
 
