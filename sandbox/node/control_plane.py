@@ -108,8 +108,8 @@ def wait_ready(timeout_seconds: float) -> bool:
 
 
 def ready() -> bool:
-    """True when the API server answers, the node is Ready and CoreDNS serves."""
-    if not api_healthy():
+    """True when API server and kubelet say they are well, the node is Ready and CoreDNS serves."""
+    if not (api_healthy() and _kubelet_healthy()):
         return False
     config = layout.node_dir() / "kubeconfig"
     ask: list[str | Path] = [program("kubectl"), "--kubeconfig", config, "--request-timeout=5s", "get"]
@@ -125,7 +125,15 @@ def api_healthy() -> bool:
         answer = httpx.get(f"https://{layout.NODE_IP}:6443/readyz", verify=context, timeout=5, trust_env=False)
     except (httpx.HTTPError, OSError):
         return False
-    return answer.status_code == 200
+    return answer.status_code == httpx.codes.OK
+
+
+def _kubelet_healthy() -> bool:
+    """A kubelet that was killed a moment ago is not missed by the API server yet."""
+    try:
+        return httpx.get("http://127.0.0.1:10248/healthz", timeout=5, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
 
 
 def _attend(init: "subprocess.Popen[bytes]", log_file: Path) -> None:
