@@ -21,15 +21,18 @@ def environment() -> dict[str, str]:
 
 
 def up() -> None:
-    """`pulumi up`; its secrets are made on the first run. Waits until every workload is Ready."""
+    """`pulumi up`; its secrets are made on the first run. Waits until every workload is Ready.
+
+    Looks first at what is really there: the local AWS or the node may have been made anew since the last run.
+    """
     engine().prepare(_secret_values())
-    pulumi("up", "--yes", "--skip-preview", "--suppress-permalink=true")
+    pulumi("up", "--yes", "--skip-preview", "--refresh", "--suppress-permalink=true")
 
 
 def destroy() -> None:
     """`pulumi destroy`, where there is something to destroy."""
     if (state_dir() / "pulumi" / ".pulumi" / "stacks").exists():
-        pulumi("destroy", "--yes", "--skip-preview", "--suppress-permalink=true")
+        pulumi("destroy", "--yes", "--skip-preview", "--refresh", "--suppress-permalink=true")
 
 
 def pulumi(*arguments: str, capture: bool = False) -> str:

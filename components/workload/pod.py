@@ -85,7 +85,7 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """One program. Its root file system is read-only and it holds no capability; what it writes is a Mount."""
+    """One program. Its root file system is read-only; what it writes is a Mount."""
 
     name: str
     image: str
@@ -99,6 +99,7 @@ class Container:
     readiness: Probe | None = None
     liveness: Probe | None = None
     user: int | None = None  # where it is not the pod's
+    capabilities: tuple[str, ...] = ()  # for agents only: `restricted` admits none
 
 
 def wait_for(

@@ -50,7 +50,7 @@ def container_args(container: Container) -> core.v1.ContainerArgs:
         liveness_probe=_probe(container.liveness),
         security_context=core.v1.SecurityContextArgs(
             allow_privilege_escalation=False,
-            capabilities=core.v1.CapabilitiesArgs(drop=["ALL"]),
+            capabilities=core.v1.CapabilitiesArgs(drop=["ALL"], add=list(container.capabilities) or None),
             read_only_root_filesystem=True,
             run_as_user=container.user,
         ),
