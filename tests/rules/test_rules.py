@@ -1,0 +1,84 @@
+"""Every alert fires when it should and stays quiet when it should, and every recording rule gives the value it should.
+
+promtool evaluates the rendered rules over the cases in `cases/`, all in one run; each case is a test of its own here.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from sandbox.toolchain import binary
+from tests.rules import rendered
+from tests.rules.cases import Case, load_cases, promtool_file
+
+CASES = [case for file in load_cases() for case in file.cases]
+
+# Always firing is what it is for.
+NEVER_QUIET = {"Watchdog"}
+
+
+@pytest.fixture(scope="session")
+def failures(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
+    """What promtool found wrong, by file and title of the case."""
+    folder = tmp_path_factory.mktemp("rules")
+    rules = folder / "rendered"
+    rules.mkdir()
+    rendered.write(rules)
+    files = []
+    for file in load_cases():
+        path = folder / f"{file.name}.yaml"
+        path.write_text(yaml.safe_dump(promtool_file(file, rules), sort_keys=False, width=10**6), encoding="utf-8")
+        files.append(str(path))
+    report = folder / "report.xml"
+    run = subprocess.run(
+        [binary("promtool"), "test", "rules", f"--junit={report}", *files], capture_output=True, text=True, check=False
+    )
+    assert report.exists(), run.stderr
+    found: dict[tuple[str, str], str] = {}
+    seen: set[tuple[str, str]] = set()
+    for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314 - promtool's own output
+        name = Path(suite.attrib["name"]).stem
+        for case in suite.iter("testcase"):
+            seen.add((name, case.attrib["name"]))
+            texts = [(part.text or part.attrib.get("message", "")) for part in case.iter("failure")]
+            if texts:
+                found[(name, case.attrib["name"])] = "\n".join(texts)
+    missing = {(case.file, case.title) for case in CASES} - seen
+    assert not missing, f"promtool did not run {sorted(missing)[:3]}: {run.stderr}{run.stdout}"
+    return found
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_case(case: Case, failures: dict[tuple[str, str], str]) -> None:
+    assert failures.get((case.file, case.title), "") == ""
+
+
+def _rules() -> list[dict[str, str]]:
+    documents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in rendered.NATIVE.glob("*.yaml")]
+    return [rule for document in documents for group in document["groups"] for rule in group["rules"]]
+
+
+def test_every_alert_has_a_case_where_it_fires_and_one_where_it_stays_quiet() -> None:
+    alerts = {rule["alert"] for rule in _rules() if "alert" in rule}
+    fires = {case.subject for case in CASES if case.kind == "fires"}
+    quiet = {case.subject for case in CASES if case.kind == "quiet"}
+    assert alerts - fires == set()
+    assert alerts - quiet == NEVER_QUIET
+    assert fires | quiet <= alerts, "a case for an alert that does not exist"
+
+
+def test_every_recording_rule_has_a_value_case() -> None:
+    records = {rule["record"] for rule in _rules() if "record" in rule}
+    records |= {"platform:service:info", "platform:job:expected", "service_slo:objective:ratio"}
+    records |= {"service_slo:latency_objective:info", "service:slo_latency_objective:seconds"}
+    expressions = " ".join(expression for case in CASES if case.kind == "record" for expression in case.body["values"])
+    assert records - set(re.findall(r"[a-z0-9_]+:[a-z0-9_]+:[a-z0-9_]+", expressions)) == set()
+
+
+def test_titles_are_unique() -> None:
+    titles = [(case.file, case.title) for case in CASES]
+    assert len(titles) == len(set(titles))
