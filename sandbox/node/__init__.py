@@ -28,9 +28,9 @@ def up(simulated_node: bool = False) -> None:
 
 
 def down() -> None:
-    """Ends the node and leaves nothing of it. Raises SandboxError naming what would not go."""
-    if is_simulated():
-        simulated.down(SIMULATED)
+    """Ends the node and every simulated cluster, leaving nothing. Raises SandboxError naming what would not go."""
+    for name in simulated.names():
+        simulated.down(name)
     if real.exists():
         real.down()
 

@@ -13,14 +13,13 @@ from sandbox.errors import SandboxError
 from sandbox.node import layout
 from sandbox.node.commands import environment, run
 
-NAME = "containerd"
 _NAMESPACE = "k8s.io"
 _REF_KEYS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
 def start(pause_image: str) -> None:
     """Starts containerd unless it is alive, and waits until it answers."""
-    if not processes.alive(NAME):
+    if not processes.alive(layout.CONTAINERD):
         _start(pause_image)
     _wait()
 
@@ -64,8 +63,8 @@ def _ctr(*args: str | Path) -> str:
 
 @retry(retry=retry_if_exception_type(SandboxError), stop=stop_after_delay(30), wait=wait_fixed(0.3), reraise=True)
 def _wait() -> None:
-    if not processes.alive(NAME):
-        raise SandboxError(f"containerd ended while it was starting; see {processes.log_path(NAME)}")
+    if not processes.alive(layout.CONTAINERD):
+        raise SandboxError(f"containerd ended while it was starting; see {processes.log_path(layout.CONTAINERD)}")
     _ctr("version")
 
 
@@ -76,4 +75,4 @@ def _start(pause_image: str) -> None:
     program = shutil.which("containerd", path=environment()["PATH"])
     if program is None:
         raise SandboxError("containerd is not on PATH although its package is installed; look at `dpkg -L containerd`")
-    processes.start(NAME, [program, "--config", str(config)], env=environment())
+    processes.start(layout.CONTAINERD, [program, "--config", str(config)], env=environment())

@@ -1,6 +1,7 @@
 """kubeadm makes the cluster; the kubelet and kube-proxy are started by hand, since there may be no init system."""
 
 import shlex
+import shutil
 import ssl
 import subprocess
 import time
@@ -15,8 +16,6 @@ from sandbox.node.commands import attempt, environment, kubectl, program, run
 from sandbox.paths import state_dir
 from sandbox.toolchain.table import groups
 
-KUBELET = "kubelet"
-KUBE_PROXY = "kube-proxy"
 PROGRAMS = ("kubeadm", "kubelet", "kube-proxy", "kubectl")
 INIT_SECONDS = 300
 READY_SECONDS = 120
@@ -24,7 +23,9 @@ READY_SECONDS = 120
 
 def kubeadm_config() -> Path:
     """Writes and returns the file that `kubeadm init` reads, with the versions that the toolchain builds."""
-    patches = layout.config_file("patches")
+    # A copy, so that the file is the same whichever clone writes it.
+    patches = layout.node_dir() / "patches"
+    shutil.copytree(layout.config_file("patches"), patches, dirs_exist_ok=True)
     text = layout.render(
         "kubeadm.yaml",
         kubernetes_version=groups()["kubernetes"].version,
@@ -83,23 +84,23 @@ def start_kubelet() -> None:
         f"--config={layout.KUBELET_DIR / 'config.yaml'}",
         *shlex.split(flags),
     ]
-    processes.start(KUBELET, argv, env=_environment())
+    processes.start(layout.KUBELET, argv, env=_environment())
 
 
 def start_kube_proxy() -> None:
     """Starts kube-proxy with its own identity. It ends itself whenever its file is written, so that waits its turn."""
-    if processes.alive(KUBE_PROXY):
+    if processes.alive(layout.KUBE_PROXY):
         return
     config = layout.node_dir() / "kube-proxy.yaml"
     config.write_text(layout.render("kube-proxy.yaml"))
-    processes.start(KUBE_PROXY, [str(program("kube-proxy")), f"--config={config}"], env=_environment())
+    processes.start(layout.KUBE_PROXY, [str(program("kube-proxy")), f"--config={config}"], env=_environment())
 
 
 def wait_ready(timeout_seconds: float) -> bool:
     """Waits until the node is Ready and names resolve; False when the time is over or a process has ended."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
-        if not all(processes.alive(name) for name in ("containerd", KUBELET, KUBE_PROXY)):
+        if not all(processes.alive(name) for name in layout.PROCESSES):
             return False
         if ready():
             return True
@@ -141,13 +142,13 @@ def _attend(init: "subprocess.Popen[bytes]", log_file: Path) -> None:
     deadline = time.monotonic() + INIT_SECONDS
     needed = [layout.KUBELET_DIR / "config.yaml", layout.KUBELET_DIR / "kubeadm-flags.env"]
     while init.poll() is None and time.monotonic() < deadline:
-        if all(file.exists() for file in needed) and not processes.alive(KUBELET):
+        if all(file.exists() for file in needed) and not processes.alive(layout.KUBELET):
             start_kubelet()
         time.sleep(0.2)
     if init.poll() != 0:
         lines = log_file.read_text(errors="replace").strip().splitlines()
         reason = " / ".join([line.strip() for line in lines if "error" in line.lower()][:3] or lines[-3:])
-        raise SandboxError(f"kubeadm init failed (see {log_file} and {processes.log_path(KUBELET)}): {reason}")
+        raise SandboxError(f"kubeadm init failed (see {log_file} and {processes.log_path(layout.KUBELET)}): {reason}")
 
 
 def _kube_proxy_identity() -> None:

@@ -27,6 +27,9 @@ ADMIN_CONF = KUBERNETES_DIR / "admin.conf"
 # Tells our cluster from somebody else's: holds the state folder that it belongs to.
 MARKER = KUBERNETES_DIR / "observability-stack-sandbox"
 
+# The node's processes by the names under which sandbox.processes keeps them, in the order they are ended.
+VOLUMES, KUBE_PROXY, KUBELET, CONTAINERD = PROCESSES = ("node-volumes", "kube-proxy", "kubelet", "containerd")
+
 _CONFIGS = Path(__file__).parent
 
 
@@ -38,6 +41,14 @@ def node_dir() -> Path:
 def volumes_dir() -> Path:
     """The files that play the disks, and where they are mounted."""
     return node_dir() / "volumes"
+
+
+def is_ours() -> bool:
+    """True when the Kubernetes files of this machine belong to this state folder."""
+    try:
+        return MARKER.read_text().strip() == str(state_dir())
+    except OSError:
+        return False
 
 
 def config_file(name: str) -> Path:

@@ -23,7 +23,6 @@ PACKAGES = (
     "util-linux",
     "xfsprogs",
 )
-VOLUMES = "node-volumes"
 RECOVERY_SECONDS = 90
 
 
@@ -32,6 +31,8 @@ def up() -> None:
     preflight.check_machine()
     if _well():
         return
+    if not exists():
+        preflight.check_room()  # before an hour of building, and again below
     debian.ensure(PACKAGES)
     toolchain.ensure([*control_plane.PROGRAMS])
     if exists() and not (control_plane.initialised() and _unchanged() and _recovered()):
@@ -52,13 +53,13 @@ def down() -> None:
 
 def exists() -> bool:
     """True when there is a node of ours here, in whatever state."""
-    return layout.MARKER.exists() or layout.node_dir().exists()
+    return layout.is_ours() or layout.node_dir().exists()
 
 
 def status() -> str:
     """One line."""
     if not control_plane.ready():
-        dead = [name for name in _processes() if not processes.alive(name)]
+        dead = [name for name in layout.PROCESSES if not processes.alive(name)]
         return f"real node (kubeadm): not ready{', not running: ' + ', '.join(dead) if dead else ''}; run up again"
     pods = (
         attempt(
@@ -79,9 +80,7 @@ def _create() -> None:
         control_plane.create()
         _finish()
         if not control_plane.wait_ready(control_plane.READY_SECONDS):
-            raise SandboxError(
-                f"the node was made but does not get ready; see {processes.log_path(control_plane.KUBELET)}"
-            )
+            raise SandboxError(f"the node was made but does not get ready; see {processes.log_path(layout.KUBELET)}")
     except BaseException:
         # Logs are outside the node's folder and stay; a half-made cluster would only be in the way.
         teardown.remove_all()
@@ -111,16 +110,12 @@ def _ground() -> None:
 def _finish() -> None:
     config = layout.node_dir() / "kubeconfig"
     argv = [sys.executable, "-m", "sandbox.node.volumes", str(config), "real"]
-    processes.start(VOLUMES, argv, cwd=repo_root())
+    processes.start(layout.VOLUMES, argv, cwd=repo_root())
 
 
 def _well() -> bool:
-    alive = all(processes.alive(name) for name in _processes())
+    alive = all(processes.alive(name) for name in layout.PROCESSES)
     return alive and control_plane.initialised() and layout.NODE_BRIDGE in network.devices() and control_plane.ready()
-
-
-def _processes() -> tuple[str, ...]:
-    return (containerd.NAME, control_plane.KUBELET, control_plane.KUBE_PROXY, VOLUMES)
 
 
 def _unchanged() -> bool:

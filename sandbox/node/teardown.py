@@ -12,7 +12,6 @@ from sandbox import processes
 from sandbox.node import disks, kernel, layout, network
 from sandbox.node.commands import attempt
 
-_PROCESSES = ("node-volumes", "kube-proxy", "kubelet", "containerd")
 _PROGRAMS = ("containerd", "kubelet", "kube-proxy")
 _SHIM_SOCKETS = Path("/run/containerd/s")
 _CNI_RESULTS = Path("/var/lib/cni/results")
@@ -30,7 +29,7 @@ _END_SECONDS = 15
 
 def remove_all() -> None:
     """Ends and removes everything of the real node. Can be run again at any time."""
-    for name in _PROCESSES:
+    for name in layout.PROCESSES:
         processes.stop(name)
     _kill(list(_our_processes()))
     for mount in _mounts():
