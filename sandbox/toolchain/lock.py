@@ -8,6 +8,7 @@ each platform the sandbox runs on, so that a build asks no checksum database.
 import json
 import os
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,7 @@ def lock(gomod: str) -> None:
     _go(["mod", "edit", "-fmt"], folder)
     for system, architecture in _PLATFORMS:
         for group in sharing:
-            tools = builder.ensure(group.tools)
-            with cache.building(f"{gomod}: another run of the toolchain is building; waiting for it"):
-                _resolve(group, tools, system, architecture)
+            _resolve(group, system, architecture)
 
 
 def _upstream(group: Group) -> dict[str, Any]:
@@ -68,14 +67,22 @@ def _render(group: Group, upstream: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _resolve(group: Group, tools: dict[str, Path], system: str, architecture: str) -> None:
-    with golang.source(group, tools, flags="-mod=mod") as folder:
+def _resolve(group: Group, system: str, architecture: str) -> None:
+    tools = builder.ensure(group.tools)
+    with _undisturbed(group), golang.source(group, tools, flags="-mod=mod") as folder:
         argv = ["list", "-mod=mod", "-deps", "-f", "{{if false}}{{end}}", f"-tags={','.join(group.tags)}"]
         argv += [group.import_path(program) for program in group.programs]
         _go(argv, folder, GOOS=system, GOARCH=architecture, CGO_ENABLED="0" if group.cgo == "none" else "1")
         if folder != group.gomod_dir:
             for name in ("go.mod", "go.sum"):
                 shutil.copy(folder / name, group.gomod_dir / name)
+
+
+def _undisturbed(group: Group) -> AbstractContextManager[None]:
+    """A prepared module is copied to a scratch folder, which the next build would empty."""
+    if not group.prepare:
+        return nullcontext()
+    return cache.building(f"{group.name}: another run of the toolchain is building; waiting for it")
 
 
 def _go(argv: list[str], folder: Path, **environment: str) -> str:

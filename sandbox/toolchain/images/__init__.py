@@ -64,6 +64,7 @@ def _archive(ref: str, image: Image, files: list[layers.File], sources: str) -> 
     name = re.sub(r"[^a-z0-9.]+", "-", ref)
     target = paths.cache_dir() / "images" / f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}.tar"
     if not target.exists():
+        print(f"image {ref}", flush=True)
         top = target.with_suffix(".layer")
         try:
             if files:

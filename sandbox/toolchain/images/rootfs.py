@@ -28,6 +28,7 @@ def layer(name: str) -> Path:
         if base.static:
             layers.from_files(target, _busybox(base.static))
         else:
+            print(f"root filesystem {name}: made once from Debian's packages, a minute or so", flush=True)
             _debian(name, base, target)
     return target
 

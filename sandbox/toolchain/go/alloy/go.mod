@@ -1,6 +1,6 @@
 module observability-stack/sandbox/toolchain/alloy
 
-go 1.24.6
+go 1.26.7
 
 replace go.opentelemetry.io/collector/featuregate => github.com/grafana/opentelemetry-collector/featuregate v0.0.0-20240325174506-2fd1623b2ca0
 
@@ -52,4 +52,7 @@ exclude k8s.io/client-go v8.0.0+incompatible
 
 exclude k8s.io/client-go v12.0.0+incompatible
 
-require github.com/grafana/alloy v1.11.0
+require (
+	github.com/grafana/alloy v1.11.0
+	github.com/grafana/alloy/syntax v0.1.2
+)
