@@ -95,6 +95,8 @@ def _container(args: AlloyArgs) -> Container:
         ),
         ports={"http-metrics": PORT},
         resources=resources,
+        # Some of the files under /var/log are not root's (syslog:adm 0640).
+        capabilities=("DAC_READ_SEARCH",),
         env={"GOMEMLIMIT": f"{resources.memory_limit_mib * 9 // 10}MiB"},
         mounts=(
             _CONFIG,

@@ -118,6 +118,8 @@ def _container(args: PromtailArgs) -> Container:
         ),
         ports={"http-metrics": PORT},
         resources=resources,
+        # Some of the files under /var/log are not root's (syslog:adm 0640).
+        capabilities=("DAC_READ_SEARCH",),
         env={
             # Promtail takes the targets whose __host__ is this.
             "HOSTNAME": PodField("spec.nodeName"),

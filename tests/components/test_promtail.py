@@ -49,3 +49,9 @@ def test_its_name_for_the_node_is_the_nodes_name() -> None:
     container = pod(promtail().only("DaemonSet"))["containers"][0]
     assert environment(container)["HOSTNAME"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}
     assert "-client.external-labels=node=$(HOSTNAME)" in container["args"]
+
+
+def test_its_one_capability_is_to_read_what_is_not_its_own() -> None:
+    context = pod(promtail().only("DaemonSet"))["containers"][0]["securityContext"]
+    assert context["capabilities"] == {"drop": ["ALL"], "add": ["DAC_READ_SEARCH"]}
+    assert context["allowPrivilegeEscalation"] is False
