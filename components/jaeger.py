@@ -18,6 +18,7 @@ from components.workload.pod import ConfigMapFiles, Container, Mount, Probe, Sec
 from components.workload.spec import checksum, metadata
 from rendering import documents
 from rendering.declarations import Platform
+from rendering.instrumentation import opentelemetry_settings
 from rendering.jaeger import STORE_URL, JaegerValues, Role, render_jaeger, render_ui
 from rendering.sampling import render_sampling
 
@@ -141,10 +142,26 @@ class Jaeger(pulumi.ComponentResource):
             ),
             after,
         )
+        _settings_for_services(name, args, child)
         self.query = query_endpoint(namespace)
         self.otlp = otlp_endpoint(namespace)
         self.sampling = sampling_endpoint(namespace)
         self.register_outputs({"url": self.query.url, "otlp": self.otlp.address})
+
+
+def _settings_for_services(name: str, args: JaegerArgs, opts: pulumi.ResourceOptions) -> None:
+    """What a service there takes by `envFrom` to send its spans here, sampled as declared."""
+    own = args.shared.namespace
+    sampling = Endpoint(name=COLLECTOR, namespace=own, port=COLLECTOR_PORTS["sampling-grpc"])
+    for namespace in args.settings.instrumented_namespaces:
+        core.v1.ConfigMap(
+            f"{name}-settings-{namespace}",
+            metadata=metadata("opentelemetry", namespace, args.shared.labels(TOOL, COMPONENT)),
+            data=opentelemetry_settings(
+                otlp_endpoint(own).url, sampling.url, args.shared.cluster, args.shared.environment, namespace
+            ),
+            opts=opts,
+        )
 
 
 def index_prefix(shared: SharedOutputs) -> str:

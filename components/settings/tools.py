@@ -118,6 +118,9 @@ class JaegerSettings(Published):
     query_replicas: Replicas = Field(default=1, description="of the split layout")
     retention_hours: Annotated[int, Field(ge=24, le=2160)] = 72
     resources: Resources = _resources(100, 192, 1000, 512)
+    instrumented_namespaces: tuple[str, ...] = Field(
+        default=(), description="existing namespaces that get a ConfigMap `opentelemetry` with OTEL_* settings"
+    )
 
 
 class SpanStoreSettings(Model):

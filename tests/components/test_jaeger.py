@@ -100,3 +100,11 @@ def test_changed_rates_reach_clients_without_a_restart() -> None:
     strategies = json.loads(recorded.only("ConfigMap", "jaeger-sampling")["data"]["strategies.json"])
     assert len(strategies["service_strategies"]) == len(PLATFORM.services)
     assert "strategies" not in str(recorded.only("ConfigMap", "jaeger-config")["data"].keys())
+
+
+def test_services_of_chosen_namespaces_find_collector_and_rates_in_a_config_map() -> None:
+    settings = jaeger(JaegerSettings(instrumented_namespaces=("dharma",))).only("ConfigMap", "opentelemetry")
+    assert settings["metadata"]["namespace"] == "dharma"
+    assert settings["data"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger-collector.monitoring:4317"
+    assert "endpoint=http://jaeger-collector.monitoring:5779" in settings["data"]["OTEL_TRACES_SAMPLER_ARG"]
+    assert "deployment.environment.name=test" in settings["data"]["OTEL_RESOURCE_ATTRIBUTES"]
