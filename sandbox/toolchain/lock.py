@@ -32,9 +32,8 @@ def lock(gomod: str) -> None:
     (folder / "go.sum").unlink(missing_ok=True)
     (folder / "go.mod").write_text(_render(first, upstream))
     _go(["mod", "edit", "-fmt"], folder)
-    for system, architecture in _PLATFORMS:
-        for group in sharing:
-            _resolve(group, system, architecture)
+    for group in sharing:
+        _resolve(group)
 
 
 def _upstream(group: Group) -> dict[str, Any]:
@@ -67,12 +66,14 @@ def _render(group: Group, upstream: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _resolve(group: Group, system: str, architecture: str) -> None:
+def _resolve(group: Group) -> None:
+    """Lets Go write what the programs need on each platform into the group's go.mod and go.sum."""
     tools = builder.ensure(group.tools)
     with _undisturbed(group), golang.source(group, tools, flags="-mod=mod") as folder:
         argv = ["list", "-mod=mod", "-deps", "-f", "{{if false}}{{end}}", f"-tags={','.join(group.tags)}"]
         argv += [group.import_path(program) for program in group.programs]
-        _go(argv, folder, GOOS=system, GOARCH=architecture, CGO_ENABLED="0" if group.cgo == "none" else "1")
+        for system, architecture in _PLATFORMS:
+            _go(argv, folder, GOOS=system, GOARCH=architecture, CGO_ENABLED="0" if group.cgo == "none" else "1")
         if folder != group.gomod_dir:
             for name in ("go.mod", "go.sum"):
                 shutil.copy(folder / name, group.gomod_dir / name)
