@@ -48,11 +48,6 @@ class JaegerClient:
         strategy: dict[str, Any] = answer.json()
         return strategy
 
-    def metric_names(self, of: str = "metrics") -> set[str]:
-        """Names of all metrics at one of the two metrics addresses (`metrics`, `spanmetrics`)."""
-        lines = httpx.get(f"{self.urls[of]}/metrics").text.splitlines()
-        return {line.split("{")[0].split(" ")[0] for line in lines if line and not line.startswith("#")}
-
 
 def rendered(role: Role, **values: Any) -> str:
     return render_jaeger(documents.load(CONFIGS / "jaeger" / "jaeger.yaml"), JaegerValues(**values), role)

@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from rendering.jaeger import Role
 from sandbox.toolchain import binary
+from tests.native.alert_metrics import emitted, read_by_alerts
 from tests.native.jaeger_process import CONFIGS, PLATFORM, JaegerClient, rendered, running_jaeger
 
 
@@ -130,22 +130,10 @@ def test_rate_and_duration_of_each_operation_are_counted_from_spans(jaeger: Jaeg
     ).raise_for_status()
     wanted = {"traces_span_metrics_calls_total", "traces_span_metrics_duration_milliseconds_bucket"}
     deadline = time.monotonic() + 20
-    while not wanted <= jaeger.metric_names("spanmetrics"):
-        assert time.monotonic() < deadline, jaeger.metric_names("spanmetrics")
+    page = f"{jaeger.urls['spanmetrics']}/metrics"
+    while not wanted <= emitted(page):
+        assert time.monotonic() < deadline, emitted(page)
         time.sleep(0.5)
-
-
-def alert_metrics() -> set[str]:
-    """Metrics of Jaeger's own that the alerts read."""
-    rules = yaml.safe_load((CONFIGS / "prometheus" / "rules" / "alerts-signals.yaml").read_text())
-    words = {
-        word
-        for group in rules["groups"]
-        if group["name"] == "alerts-jaeger"
-        for rule in group["rules"]
-        for word in rule["expr"].replace("(", " ").replace("{", " ").split()
-    }
-    return {word for word in words if word.startswith(("otelcol_", "jaeger_"))}
 
 
 # Of the bulk writer to OpenSearch/Elasticsearch, which spans in memory do not have, and of failures yet to come.
@@ -162,6 +150,6 @@ def test_the_metrics_that_alerts_read_exist_in_the_running_binary(jaeger: Jaeger
         f"{jaeger.urls['otlp-http']}/v1/traces", json=span("3af7651916cd43dd8448eb211c80319c")
     ).raise_for_status()
     jaeger.trace("3af7651916cd43dd8448eb211c80319c")
-    wanted = alert_metrics() - NOT_HERE
+    wanted = read_by_alerts("jaeger") - NOT_HERE
     assert wanted
-    assert wanted <= jaeger.metric_names()
+    assert wanted <= emitted(f"{jaeger.urls['metrics']}/metrics")

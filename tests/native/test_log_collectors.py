@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from rendering.promtail import STREAM_LABELS
+from tests.native.alert_metrics import emitted, read_by_alerts
 from tests.native.collector_process import COLLECTORS, Collector, counted, running_collector
 from tests.native.log_contract import CASES, Case
 from tests.native.loki_process import Entry, LokiClient, running_loki
@@ -32,6 +33,8 @@ class Collected:
     start_ns: int
     dropped: dict[str, float]
     flooded: dict[str, float]
+    collector: Collector
+    metric_names: frozenset[str]
 
     def of(self, pod: str) -> list[Entry]:
         return self.loki.entries(f'{{pod="{pod}"}}', self.start_ns - 10**9, time.time_ns())
@@ -75,8 +78,9 @@ def collected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
             wait_until_read(loki, len(CASES))
             dropped = counted(metrics, DROPPED[collector][0])
             flooded = counted(metrics, DROPPED[collector][1])
+            names = frozenset(emitted(metrics))
         # Stopped: what was waiting for a further line of its block has been sent.
-        yield Collected(loki, start_ns, dropped, flooded)
+        yield Collected(loki, start_ns, dropped, flooded, collector, names)
 
 
 def partial_line(start_ns: int) -> str:
@@ -135,3 +139,9 @@ def test_files_of_the_node_arrive_named_and_masked(collected: Collected) -> None
     assert (kubelet.labels["level"], kubelet.labels["node"]) == ("info", "n1")
     [boot] = collected.loki.entries('{job="node-files", service="node-files"}', collected.start_ns, now)
     assert boot.line == "password=[MASKED] given at boot"
+
+
+def test_the_metrics_that_alerts_read_exist_in_the_running_binary(collected: Collected) -> None:
+    wanted = read_by_alerts(collected.collector)
+    assert wanted or collected.collector == "alloy"
+    assert wanted <= collected.metric_names

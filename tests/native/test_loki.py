@@ -14,6 +14,7 @@ from rendering import documents
 from rendering.loki import LokiValues, render_loki
 from rendering.loki_rules import render_loki_rules
 from sandbox.toolchain import binary
+from tests.native.alert_metrics import emitted, read_by_alerts
 from tests.native.loki_process import CONFIGS, LokiClient, running_loki
 
 SERVICE = {"job": "kubernetes-pods", "namespace": "dharma", "service": "api-gateway", "team": "platform", "pod": "a"}
@@ -152,3 +153,17 @@ def test_recorded_series_count_lines_by_service_and_level(loki: LokiClient) -> N
     [sample] = loki.instant(expression, end + 1)
     assert sample["metric"] == {"namespace": "dharma", "service": "api-gateway", "team": "platform", "level": "info"}
     assert float(sample["value"][1]) == pytest.approx(60 / 300, rel=0.05)
+
+
+# Of S3, of failures yet to come, and of a compaction, whose first one comes after ten minutes.
+NOT_HERE = {
+    "loki_s3_request_duration_seconds_count",
+    "loki_discarded_samples_total",
+    "loki_boltdb_shipper_compact_tables_operation_last_successful_run_timestamp_seconds",
+}
+
+
+def test_the_metrics_that_alerts_read_exist_in_the_running_binary(loki: LokiClient) -> None:
+    wanted = read_by_alerts("loki") - NOT_HERE
+    assert wanted
+    assert wanted <= emitted(f"{loki.url}/metrics")
