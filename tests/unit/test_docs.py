@@ -1,0 +1,180 @@
+"""The pages people read: links lead somewhere, generated ones are current, commands and figures they name exist."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from components.settings import reference
+from components.settings.secrets import catalogue
+from rendering import reference as rules_reference
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+MAKE = re.compile(r"\bmake ([a-z][a-z-]*)\b")
+SANDBOX = re.compile(r"python -m sandbox ([a-z]+)\b")
+MODULE = re.compile(r"python -m ((?:components|rendering|sandbox)\.[a-z_.]+)")
+
+
+@cache
+def tokens(page: Path) -> tuple[Token, ...]:
+    return tuple(MarkdownIt("gfm-like", {"linkify": False}).parse(page.read_text(encoding="utf-8")))
+
+
+def inline(page: Path) -> Iterator[Token]:
+    for token in tokens(page):
+        yield from token.children or ()
+
+
+def links(page: Path) -> Iterator[str]:
+    return (str(token.attrs["href"]) for token in inline(page) if token.type == "link_open")
+
+
+def code(page: Path) -> Iterator[str]:
+    """What is set as code, in blocks and in running text."""
+    yield from (token.content for token in tokens(page) if token.type in ("fence", "code_block"))
+    yield from (token.content for token in inline(page) if token.type == "code_inline")
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as GitHub links to them."""
+    found = tokens(page)
+    titles = [after.content for token, after in pairwise(found) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for link in links(page):
+        parts = urlsplit(link)
+        if parts.scheme:
+            continue
+        target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+        if not target.exists() or (parts.fragment and parts.fragment not in anchors(target)):
+            broken.append(link)
+    assert not broken
+
+
+def test_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    named = {target for page in PAGES for text in code(page) for target in MAKE.findall(text)}
+
+    assert {"up", "test"} <= named <= targets
+
+
+def test_sandbox_commands_exist() -> None:
+    named = {command for page in PAGES for text in code(page) for command in SANDBOX.findall(text)}
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    known = set(re.findall(r"^ {4}([a-z]+)\b", done.stdout, re.MULTILINE))
+
+    assert named
+    assert named <= known
+
+
+def test_modules_that_are_run_exist() -> None:
+    named = {module for page in PAGES for text in code(page) for module in MODULE.findall(text)}
+
+    missing = [
+        module
+        for module in named
+        if not (ROOT / f"{module.replace('.', '/')}.py").exists()
+        and not (ROOT / module.replace(".", "/") / "__main__.py").exists()
+    ]
+
+    assert named
+    assert not missing
+
+
+def test_rule_references_are_current() -> None:
+    for path, text in rules_reference.pages(ROOT).items():
+        assert (ROOT / path).read_text(encoding="utf-8") == text, f"{path}: run {rules_reference.REWRITE}"
+
+
+def test_configuration_reference_is_current() -> None:
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(reference.example()), (
+        f"docs/configuration.md: run {reference.REWRITE}"
+    )
+
+
+def test_configuration_reference_says_when_each_secret_is_needed() -> None:
+    assert {secret.name for secret in catalogue(reference.example())} == reference.NEEDED_WHEN.keys()
+
+
+def test_readme_names_the_versions_that_run() -> None:
+    images = yaml.safe_load((ROOT / "configs" / "versions.yaml").read_text())["images"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    not_met_by_people = {"alloy", "busybox", "jaeger_es_index_cleaner"}
+
+    missing = {key: image["tag"] for key, image in images.items() if image["tag"] not in readme}
+
+    assert missing.keys() <= not_met_by_people
+
+
+def test_readme_and_cost_page_agree() -> None:
+    total = re.search(
+        r"\| \*\*sum\*\* \| +\| \*\*\$(\d+)\*\* \|", (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
+    )
+    told = re.search(r"About \$(\d+) a month", (ROOT / "README.md").read_text(encoding="utf-8"))
+
+    assert total is not None
+    assert told is not None
+    assert abs(int(total[1]) - int(told[1])) <= 5
+
+
+def test_cost_page_adds_up() -> None:
+    section = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8").split("## Production")[1].split("##")[0]
+    rows = [int(figure) for figure in re.findall(r"\| \$(\d+) \|$", section, re.MULTILINE)]
+    total = re.search(r"\*\*\$(\d+)\*\*", section)
+
+    assert total is not None
+    assert sum(rows) == int(total[1])
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "adr"
+
+    assert set(links(folder / "README.md")) == {path.name for path in folder.glob("*.md")} - {"README.md"}
+
+
+def test_workflow_uses_the_engine_of_the_lock_file() -> None:
+    engine = re.search(r'"pulumi==([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "pulumi.yml").read_text())
+    steps = workflow["jobs"]["pulumi"]["steps"]
+
+    assert engine is not None
+    assert engine[1] in [step.get("with", {}).get("pulumi-version") for step in steps]
+
+
+def test_actions_are_pinned_to_commits() -> None:
+    used = [
+        line.split("uses:")[1].strip()
+        for path in (ROOT / ".github" / "workflows").glob("*.yml")
+        for line in path.read_text().splitlines()
+        if "uses:" in line
+    ]
+
+    assert used
+    for action in used:
+        assert re.fullmatch(r"\./\.github/workflows/\w+\.yml|[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+
+
+def test_pages_hold_no_path_of_the_machine_they_were_written_on() -> None:
+    assert not [name(page) for page in PAGES if re.search(r"(?<!\w)/(work|root|home)/", page.read_text())]
