@@ -91,7 +91,7 @@ def _cases(file: str, document: dict[str, Any]) -> Iterator[Case]:
     for alert, entry in document.get("alerts", {}).items():
         for kind in ("fires", "quiet"):
             for body in entry[kind]:
-                yield Case(file, alert, kind, body["name"], {"interval": entry.get("interval"), **body})
+                yield Case(file, alert, kind, body["name"], body)
     for body in document.get("records", []):
         yield Case(file, "", "record", body["name"], body)
 
@@ -100,7 +100,7 @@ def _test(case: Case, file: CaseFile, alerts: list[dict[str, Any]]) -> dict[str,
     body = case.body
     test: dict[str, Any] = {
         "name": case.title,
-        "interval": body.get("interval") or ("5m" if file.evaluation_interval == "5m" else "1m"),
+        "interval": file.evaluation_interval,
         "input_series": [
             {"series": _expand(series), "values": _values(str(values))} for series, values in body["series"].items()
         ],
@@ -123,7 +123,7 @@ def _test(case: Case, file: CaseFile, alerts: list[dict[str, Any]]) -> dict[str,
 
 
 def _firing(case: Case, file: CaseFile, alerts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    at, step = _seconds(case.body["at"]), _seconds(case.body.get("interval") or file.evaluation_interval)
+    at, step = _seconds(case.body["at"]), _seconds(file.evaluation_interval)
     if at >= step and case.body.get("pending", True):
         yield {"eval_time": f"{at - step}s", "alertname": case.subject, "exp_alerts": []}
     labels = _labels(case.body.get("labels", {"WHO": ""}))

@@ -1,0 +1,216 @@
+"""prometheus.yml: every job there, derived from the declarations, limited, and without what a profile hides."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rendering.declarations import load_platform
+from rendering.profiles import Profile
+from rendering.scrape import (
+    PrometheusConfigArgs,
+    expected_jobs,
+    prometheus_config,
+    render_prometheus_config,
+    scrape_jobs,
+)
+
+PLATFORM = load_platform(Path(__file__).resolve().parents[2] / "configs" / "services.yaml")
+
+
+def args(**overrides: Any) -> PrometheusConfigArgs:
+    minimal: dict[str, Any] = {
+        "cluster": "c",
+        "environment": "test",
+        "profile": Profile.SANDBOX,
+        "alertmanagers": ("alertmanager-0.peers:9093", "alertmanager-1.peers:9093"),
+        "retention_days": 30,
+        "retention_size_mib": 8192,
+    }
+    return PrometheusConfigArgs(**{**minimal, **overrides})
+
+
+def job(name: str, **overrides: Any) -> dict[str, Any]:
+    return next(one.render() for one in scrape_jobs(PLATFORM, args(**overrides)) if one.name == name)
+
+
+def relabelled(steps: list[dict[str, Any]], labels: dict[str, str]) -> dict[str, str] | None:
+    """What Prometheus makes of a target's labels: None when it is dropped."""
+    labels = dict(labels)
+    for step in steps:
+        text = ";".join(labels.get(name, "") for name in step.get("source_labels", []))
+        match = re.fullmatch(step.get("regex", "(.*)"), text)
+        action = step.get("action", "replace")
+        if (action == "keep" and not match) or (action == "drop" and match):
+            return None
+        if action == "replace" and match:
+            replacement = re.sub(r"\$(\d)", r"\\\1", step.get("replacement", "$1"))
+            labels[step["target_label"]] = match.expand(replacement)
+    return labels
+
+
+def pod(app: str, port: str, **labels: str) -> dict[str, str]:
+    meta = {"pod_label_app": app, "pod_container_port_number": port, "namespace": "dharma", "pod_name": f"{app}-1"}
+    return {f"__meta_kubernetes_{name}": value for name, value in meta.items()} | labels
+
+
+def test_every_job_of_the_stack_is_there() -> None:
+    assert {one.name for one in scrape_jobs(PLATFORM, args())} == {
+        "services", "annotated-pods", "kubernetes-nodes", "kubernetes-cadvisor", "kube-state-metrics", "node-exporter",
+        "postgres-exporter", "redis-exporter", "elasticsearch-exporter", "blackbox-exporter", "blackbox-ui",
+        "blackbox-service-health", "kubernetes-apiserver", "coredns", "kube-proxy", "kube-scheduler",
+        "kube-controller-manager", "etcd", "prometheus", "alertmanager", "grafana", "loki", "promtail", "jaeger",
+        "jaeger-spanmetrics",
+    }  # fmt: skip
+
+
+def test_every_job_limits_samples_and_labels() -> None:
+    for entry in prometheus_config(PLATFORM, args())["scrape_configs"]:
+        assert entry["sample_limit"] > 0, entry["job_name"]
+        assert entry["label_limit"] > 0, entry["job_name"]
+
+
+def test_what_is_dropped_says_why() -> None:
+    reasons = [dropped.reason for one in scrape_jobs(PLATFORM, args()) for dropped in one.dropped]
+    assert reasons
+    assert all(len(reason) > 20 for reason in reasons)
+
+
+def test_a_service_s_pod_gets_its_labels_from_its_declaration() -> None:
+    target = relabelled(job("services")["relabel_configs"], pod("guardrails-engine", "3003"))
+    assert target is not None
+    names = ("service", "team", "tier", "namespace", "pod")
+    assert [target[name] for name in names] == [
+        "guardrails-engine",
+        "security",
+        "critical",
+        "dharma",
+        "guardrails-engine-1",
+    ]
+    assert target["__metrics_path__"] == "/metrics"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pod("guardrails-engine", "9999"),
+        pod("undeclared", "3003"),
+        pod("api-gateway", "3000", __meta_kubernetes_pod_phase="Succeeded"),
+        pod("api-gateway", "3000", __meta_kubernetes_pod_container_init="true"),
+    ],
+    ids=["another port", "undeclared", "ended", "init container"],
+)
+def test_other_pods_are_not_services(labels: dict[str, str]) -> None:
+    assert relabelled(job("services")["relabel_configs"], labels) is None
+
+
+def test_an_annotated_pod_is_scraped_where_it_says() -> None:
+    labels = pod("extra", "8000") | {
+        "__meta_kubernetes_pod_ip": "10.0.0.9",
+        "__meta_kubernetes_pod_annotation_prometheus_io_scrape": "true",
+        "__meta_kubernetes_pod_annotation_prometheus_io_port": "9999",
+        "__meta_kubernetes_pod_annotation_prometheus_io_path": "/stats",
+    }
+    target = relabelled(job("annotated-pods")["relabel_configs"], labels)
+    assert target is not None
+    assert (target["__address__"], target["__metrics_path__"], target["service"]) == (
+        "10.0.0.9:9999",
+        "/stats",
+        "extra",
+    )
+
+
+def test_an_annotated_pod_of_a_declared_service_or_of_the_stack_is_scraped_once() -> None:
+    annotated = {"__meta_kubernetes_pod_annotation_prometheus_io_scrape": "true"}
+    steps = job("annotated-pods")["relabel_configs"]
+    assert relabelled(steps, pod("api-gateway", "3000") | annotated) is None
+    own = {
+        "__meta_kubernetes_namespace": "monitoring",
+        "__meta_kubernetes_pod_label_app_kubernetes_io_part_of": "observability-stack",
+    }
+    assert relabelled(steps, annotated | own) is None
+
+
+def test_the_health_page_of_each_service_is_probed_with_its_labels() -> None:
+    targets = {entry["targets"][0]: entry["labels"] for entry in job("blackbox-service-health")["static_configs"]}
+    assert len(targets) == 9
+    assert targets["http://iac-generator.dharma.svc:3002/health"] == {
+        "service": "iac-generator",
+        "team": "platform",
+        "tier": "critical",
+        "namespace": "dharma",
+    }
+
+
+def test_a_probe_asks_the_exporter_and_keeps_what_was_asked_as_instance() -> None:
+    target = relabelled(job("blackbox-ui")["relabel_configs"], {"__address__": "http://grafana"})
+    assert target == {
+        "__address__": "blackbox-exporter.monitoring.svc:9115",
+        "__param_target": "http://grafana",
+        "instance": "http://grafana",
+    }
+
+
+def test_the_split_jaeger_is_one_job() -> None:
+    for name in ("jaeger", "jaeger-collector", "jaeger-query"):
+        labels = {
+            "__meta_kubernetes_pod_label_app_kubernetes_io_name": name,
+            "__meta_kubernetes_pod_container_port_name": "http-metrics",
+        }
+        assert relabelled(job("jaeger")["relabel_configs"], labels) is not None
+
+
+def test_a_managed_control_plane_has_no_targets_for_what_it_hides() -> None:
+    jobs = expected_jobs(PLATFORM, args(profile=Profile.EKS))
+    assert not {"etcd", "kube-scheduler", "kube-controller-manager"} & set(jobs)
+    assert {"kubernetes-apiserver", "coredns", "kube-proxy"} <= set(jobs)
+
+
+def test_a_tool_that_is_not_deployed_is_not_expected() -> None:
+    assert "redis-exporter" not in expected_jobs(PLATFORM, args(absent_jobs=frozenset({"redis-exporter"})))
+
+
+def test_an_absent_job_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"absent_jobs names \['redis'\]; write names out of"):
+        scrape_jobs(PLATFORM, args(absent_jobs=frozenset({"redis"})))
+
+
+def test_annotated_pods_may_be_none_at_all() -> None:
+    assert "annotated-pods" not in expected_jobs(PLATFORM, args())
+
+
+def test_two_replicas_send_the_same_alerts_to_every_alertmanager() -> None:
+    document = prometheus_config(PLATFORM, args())
+    assert document["global"]["external_labels"]["prometheus_replica"] == "${POD_NAME}"
+    alerting = document["alerting"]
+    assert alerting["alert_relabel_configs"] == [{"action": "labeldrop", "regex": "prometheus_replica"}]
+    targets = alerting["alertmanagers"][0]["static_configs"][0]["targets"]
+    assert targets == ["alertmanager-0.peers:9093", "alertmanager-1.peers:9093"]
+
+
+def test_scraped_and_evaluated_every_15_seconds_and_kept_for_30_days_within_the_size() -> None:
+    document = prometheus_config(PLATFORM, args())
+    assert document["global"]["scrape_interval"] == document["global"]["evaluation_interval"] == "15s"
+    assert document["storage"]["tsdb"]["retention"] == {"time": "30d", "size": "8192MiB"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("scrape_interval_seconds", 0, "scrape_interval_seconds is 0; set 1 or more"),
+        ("retention_days", 0, "retention_days is 0; set 1 or more"),
+        ("retention_size_mib", 10, "retention_size_mib is 10; set 512 or more"),
+        ("alertmanagers", (), "alertmanagers is empty; name at least one"),
+    ],
+)
+def test_what_cannot_work_is_refused(field: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        args(**{field: value})
+
+
+def test_the_text_is_plain_yaml_without_anchors() -> None:
+    text = render_prometheus_config(PLATFORM, args())
+    assert "&id" not in text
+    assert yaml.safe_load(text) == prometheus_config(PLATFORM, args())
