@@ -1,5 +1,6 @@
 """The platform that is observed: nine services, their traffic, PostgreSQL and Redis, as real workloads in `dharma`."""
 
+from sandbox.platform.addresses import urls
 from sandbox.platform.client import (
     Burst,
     burst,
@@ -11,7 +12,6 @@ from sandbox.platform.client import (
     psql,
     request,
     traffic,
-    urls,
 )
 from sandbox.platform.lifecycle import down, status, up
 from sandbox.platform.manifests import PlatformSettings

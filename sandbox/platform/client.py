@@ -7,9 +7,10 @@ import httpx
 from pydantic import BaseModel
 
 from sandbox.errors import SandboxError
-from sandbox.platform import lifecycle
+from sandbox.platform import addresses, lifecycle
+from sandbox.platform.cluster import declared, kubectl
 from sandbox.platform.databases import POSTGRESQL
-from sandbox.platform.manifests import NAMESPACE, TRAFFIC, TRAFFIC_PORT
+from sandbox.platform.manifests import NAMESPACE, TRAFFIC
 
 
 class Burst(BaseModel):
@@ -24,18 +25,6 @@ class Burst(BaseModel):
     trace_ids: tuple[str, ...] = ()
 
 
-def urls() -> dict[str, str]:
-    """Base URL of each service and of the traffic generator, by name, as this machine reaches it (the ClusterIP)."""
-    ports = {service.name: service.port for service in lifecycle.declared().services} | {TRAFFIC: TRAFFIC_PORT}
-    found = {}
-    for namespace in {NAMESPACE, *lifecycle.declared().namespaces}:
-        for each in json.loads(lifecycle.kubectl("-n", namespace, "get", "services", "-o", "json"))["items"]:
-            name = each["metadata"]["name"]
-            if name in ports:
-                found[name] = f"http://{each['spec']['clusterIP']}:{ports[name]}"
-    return found
-
-
 def request(
     service: str,
     method: str,
@@ -46,10 +35,15 @@ def request(
     timeout_seconds: float = 30,
 ) -> httpx.Response:
     """One request to a service. Any status is an answer; SandboxError when there is none, naming service and reason."""
-    known = urls()
-    if service not in known:
-        raise SandboxError(f"no service {service} is running; there are {', '.join(sorted(known)) or 'none'}")
-    return _ask(service, method, known[service] + path, timeout_seconds, headers=headers, content=content)
+    base = addresses.base_url(service)
+    try:
+        return _ask(service, method, base + path, timeout_seconds, headers=headers, content=content)
+    except SandboxError:
+        # The Service may have been made anew since its address was looked up.
+        anew = addresses.urls().get(service, base)
+        if anew == base:
+            raise
+        return _ask(service, method, anew + path, timeout_seconds, headers=headers, content=content)
 
 
 def fault(service: str, **fields: Any) -> None:
@@ -69,8 +63,9 @@ def clear_faults(service: str) -> None:
             _done(_ask(service, "DELETE", f"{address}/faults", 10))
     except SandboxError:
         namespace = _namespace(service)
-        lifecycle.kubectl("-n", namespace, "delete", "pod", "-l", f"app={service}", timeout_seconds=120)
+        kubectl("-n", namespace, "delete", "pod", "-l", f"app={service}", timeout_seconds=120)
         lifecycle.wait_ready([{"metadata": {"name": service, "namespace": namespace}}])
+        addresses.wait_answering([service])
 
 
 def traffic(rps: float) -> None:
@@ -131,7 +126,7 @@ def panic(service: str) -> None:
 
 def psql(statement: str, timeout_seconds: float = 120) -> str:
     """Runs SQL in the platform's PostgreSQL as its administrator and returns what psql prints, tab-separated."""
-    return lifecycle.kubectl(
+    return kubectl(
         "-n", NAMESPACE, "exec", f"deployment/{POSTGRESQL}", "--",
         "psql", "-h", "/tmp", "-U", "postgres", "-AtF", "\t", "-v", "ON_ERROR_STOP=1", "-c", statement,  # noqa: S108
         timeout_seconds=timeout_seconds,
@@ -140,10 +135,10 @@ def psql(statement: str, timeout_seconds: float = 120) -> str:
 
 def _pods(service: str) -> list[str]:
     """Addresses of a service's pods. SandboxError when it has none that run."""
-    port = {each.name: each.port for each in lifecycle.declared().services}.get(service)
+    port = {each.name: each.port for each in declared().services}.get(service)
     if port is None:
         raise SandboxError(f"no service {service} is declared in configs/services.yaml")
-    listed = lifecycle.kubectl("-n", _namespace(service), "get", "pods", "-l", f"app={service}", "-o", "json")
+    listed = kubectl("-n", _namespace(service), "get", "pods", "-l", f"app={service}", "-o", "json")
     pods = [pod for pod in json.loads(listed)["items"] if "deletionTimestamp" not in pod["metadata"]]
     addresses = [f"http://{pod['status']['podIP']}:{port}" for pod in pods if pod["status"].get("podIP")]
     if not addresses:
@@ -152,7 +147,7 @@ def _pods(service: str) -> list[str]:
 
 
 def _namespace(service: str) -> str:
-    return next((each.namespace for each in lifecycle.declared().services if each.name == service), NAMESPACE)
+    return next((each.namespace for each in declared().services if each.name == service), NAMESPACE)
 
 
 def _ask(service: str, method: str, url: str, timeout_seconds: float, **kwargs: Any) -> httpx.Response:

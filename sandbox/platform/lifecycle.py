@@ -3,22 +3,16 @@
 import json
 from collections.abc import Iterable
 
-from rendering.declarations import Platform, load_platform
+from rendering.declarations import Platform
 from sandbox import node
 from sandbox.errors import SandboxError
-from sandbox.node import commands
-from sandbox.paths import repo_root
-from sandbox.platform import databases, manifests, passwords, program
+from sandbox.platform import addresses, databases, manifests, passwords, program
+from sandbox.platform.cluster import declared, kubectl, reachable
 from sandbox.platform.manifests import Manifest, PlatformSettings
 from sandbox.toolchain import images
 
 _FIELD_MANAGER = "sandbox-platform"
 _ROLLOUT_SECONDS = 240
-
-
-def declared() -> Platform:
-    """The platform of configs/services.yaml."""
-    return load_platform(repo_root() / "configs" / "services.yaml")
 
 
 def all_manifests(platform: Platform, image: str, settings: PlatformSettings) -> list[Manifest]:
@@ -52,6 +46,8 @@ def up(settings: PlatformSettings | None = None) -> None:
             text=json.dumps({"apiVersion": "v1", "kind": "List", "items": batch}),
         )  # fmt: skip
     wait_ready(each for each in wanted if each["kind"] == "Deployment")
+    if not node.is_simulated():
+        addresses.wait_answering(addresses.urls())
 
 
 def down() -> None:
@@ -59,7 +55,7 @@ def down() -> None:
 
     Where no API server answers there is nothing to delete: the objects go with the node.
     """
-    if _reachable():
+    if reachable():
         for namespace in manifests.namespaces(declared()):
             kubectl("delete", "namespace", namespace["metadata"]["name"], "--ignore-not-found", timeout_seconds=180)
     passwords.forget()
@@ -67,7 +63,7 @@ def down() -> None:
 
 def status() -> str | None:
     """How much of the platform is ready, in one line; None when there is none."""
-    deployments = _deployments() if _reachable() else []
+    deployments = _deployments() if reachable() else []
     if not deployments:
         return None
     unready = []
@@ -92,20 +88,6 @@ def wait_ready(deployments: Iterable[Manifest], timeout_seconds: float = _ROLLOU
             raise SandboxError(
                 f"{name} is not ready ({_reasons(name, namespace)}); its log: kubectl -n {namespace} logs deploy/{name}"
             ) from error
-
-
-def kubectl(*args: str, text: str | None = None, timeout_seconds: float = 60) -> str:
-    """Runs kubectl on the node that is up and returns its output. Raises SandboxError."""
-    return commands.kubectl(node.kubeconfig(), *args, text=text, timeout_seconds=timeout_seconds)
-
-
-def _reachable() -> bool:
-    """True when there is a node and its API server answers."""
-    try:
-        kubectl("get", "--raw", "/readyz", timeout_seconds=15)
-    except SandboxError:
-        return False
-    return True
 
 
 def _deployments() -> list[Manifest]:

@@ -33,8 +33,8 @@ class PlatformSettings(BaseModel):
     """How often a service asks Jaeger for its sampling rates."""
     memory_limit_mib: int = Field(default=192, ge=64)
     tmp_mib: int = Field(default=168, ge=1)
-    """Size of /tmp, which counts as the container's memory. Filled it is 87 % of the limit, with the program (8 to 16 MiB)
-    over 90 %; the rest keeps the kernel from killing anything."""
+    """Size of /tmp, which counts as the container's memory. Filled it is 87 % of the limit, with the program (8 to 16
+    MiB) over 90 %; the rest keeps the kernel from killing anything."""
 
 
 def namespaces(platform: Platform) -> list[Manifest]:

@@ -12,7 +12,7 @@ from sandbox import platform
 from sandbox.errors import SandboxError
 from sandbox.node.layout import NODE_NAME
 from sandbox.paths import repo_root
-from sandbox.platform.lifecycle import kubectl
+from sandbox.platform.cluster import kubectl
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.real_node
