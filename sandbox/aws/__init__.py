@@ -13,24 +13,40 @@ from sandbox.errors import SandboxError
 NODE_BRIDGE = "10.111.0.1"
 
 
-def up(host: str = NODE_BRIDGE, *, secure: bool = False) -> None:
+def up(host: str = NODE_BRIDGE, *, secure: bool = False, span_store: bool = True) -> None:
     """Starts what is not running. `host` is the address to listen on: the node's bridge, or loopback without one.
 
-    `secure` runs OpenSearch with TLS and users. Says on standard error when the data of the local AWS are lost.
-    Raises SandboxError when something does not start, or runs already with another host or without `secure`.
+    `secure` runs OpenSearch with TLS and users; without `span_store` there is none (a preview needs none). What runs
+    already as something else is ended and started as wanted. Says on standard error when the local AWS has lost its
+    data. Raises SandboxError when something does not start.
     """
-    known, wanted = record.load(), record.Record(host=host, secure=secure)
-    if known is not None and known != wanted and status() is not None:
-        raise SandboxError(f"the local AWS is up as {known!r}; `make down` ends it, then bring it up as {wanted!r}")
-    lost = known is not None and not processes.alive(moto.NAME)
+    known = record.load()
+    if known is not None and known.host != host:
+        moto.down()
+    if known is not None and (known.host, known.secure) != (host, secure):
+        opensearch.stop()
+    died = known is not None and not processes.alive(moto.NAME)
     moto.up(host)
-    record.save(wanted)
-    if lost:
+    lost = known is not None and (known.lost or died)
+    record.save(record.Record(host=host, secure=secure, span_store=span_store, lost=lost))
+    if died:
         sys.stderr.write(
-            "The local AWS had died and is new and empty: the bucket with all log history is gone. "
+            "The local AWS had ended and is new and empty: the bucket with all log history is gone. "
             "`make up` makes the stack's AWS resources again.\n"
         )
-    opensearch.up(host, secure=secure)
+    if span_store:
+        opensearch.up(host, secure=secure)
+
+
+def data_lost() -> bool:
+    """True when the local AWS has died since the stack was last brought up: Pulumi must refresh before it updates."""
+    known = record.load()
+    return known is not None and known.lost
+
+
+def data_restored() -> None:
+    """To be called when Pulumi has refreshed and made the stack's AWS resources again."""
+    record.save(_known().model_copy(update={"lost": False}))
 
 
 def down() -> None:
@@ -45,8 +61,9 @@ def status() -> str | None:
     known = record.load()
     if known is None:
         return None
-    store = opensearch.url(known.host, secure=known.secure)
-    parts = (("AWS", moto.NAME, moto.url(known.host)), ("span store", opensearch.NAME, store))
+    parts = [("AWS", moto.NAME, moto.url(known.host))]
+    if known.span_store:
+        parts.append(("span store", opensearch.NAME, opensearch.url(known.host, secure=known.secure)))
     return "; ".join(
         f"{what}: {address}" if processes.alive(name) else f"{what}: has ended, `make up` starts it again"
         for what, name, address in parts
@@ -66,9 +83,10 @@ def environment() -> dict[str, str]:
         "AWS_DEFAULT_REGION": moto.REGION,
         "AWS_ENDPOINT_URL": moto.url(known.host),
         "AWS_EC2_METADATA_DISABLED": "true",
-        ENDPOINT_VARIABLE: f"{known.host}:{STORE_PORT}",
     }
-    if known.secure:
+    if known.span_store:
+        variables[ENDPOINT_VARIABLE] = f"{known.host}:{STORE_PORT}"
+    if known.span_store and known.secure:
         variables[ADMINISTRATOR_VARIABLE] = str(opensearch.folder() / "config")
     return variables
 

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
 import httpx
 
 from sandbox import processes
-from sandbox.aws import firewall
+from sandbox.aws import firewall, ports
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -42,10 +43,10 @@ def url(host: str) -> str:
 
 
 def up(host: str) -> None:
-    """Starts moto on `host`, unless it runs. Raises SandboxError when it does not answer in time."""
-    if processes.alive(NAME):
-        return
-    processes.start(NAME, [sys.executable, "-m", "moto.server", "-H", host, "-p", str(PORT)])
+    """Starts moto on `host`, unless it runs. Raises SandboxError when it cannot listen or does not answer in time."""
+    if not processes.alive(NAME):
+        ports.require_free(host, PORT, NAME)
+        processes.start(NAME, [sys.executable, "-m", "moto.server", "-H", host, "-p", str(PORT)])
     processes.wait_http(f"{url(host)}/moto-api/", _START_SECONDS, NAME)
     _furnish(host)
 
@@ -65,20 +66,25 @@ def outage(host: str) -> Iterator[None]:
 
 def network(host: str) -> Network:
     """The network that the account has had from the start."""
-    ec2 = _ec2(host)
-    vpc = ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": [VPC_CIDR]}])["Vpcs"][0]["VpcId"]
-    subnet = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"][0]["SubnetId"]
-    return Network(vpc, subnet)
+    vpcs = _vpcs(host)
+    subnet = _ec2(host).describe_subnets(Filters=[{"Name": "vpc-id", "Values": vpcs}])["Subnets"][0]["SubnetId"]
+    return Network(vpcs[0], subnet)
 
 
 def _furnish(host: str) -> None:
-    ec2 = _ec2(host)
-    ec2.describe_vpcs()  # moto makes the region's default network first, with ids of its own
+    if _vpcs(host):  # which has made the region's default network too, with ids of its own
+        return
     httpx.post(f"{url(host)}/moto-api/seed", params={"a": _SEED}, trust_env=False).raise_for_status()
-    vpc = ec2.create_vpc(CidrBlock=VPC_CIDR)["Vpc"]["VpcId"]
-    ec2.create_subnet(VpcId=vpc, CidrBlock=VPC_CIDR)
+    vpc = _ec2(host).create_vpc(CidrBlock=VPC_CIDR)["Vpc"]["VpcId"]
+    _ec2(host).create_subnet(VpcId=vpc, CidrBlock=VPC_CIDR)
 
 
+def _vpcs(host: str) -> list[str]:
+    found = _ec2(host).describe_vpcs(Filters=[{"Name": "cidr", "Values": [VPC_CIDR]}])["Vpcs"]
+    return [vpc["VpcId"] for vpc in found]
+
+
+@cache
 def _ec2(host: str) -> "EC2Client":
     return boto3.client(
         "ec2",

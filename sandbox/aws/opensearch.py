@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from sandbox import paths, processes
-from sandbox.aws import certificates, java, opensearch_config
+from sandbox.aws import certificates, java, opensearch_config, ports
 from sandbox.aws.health import wait_ready
 from sandbox.aws.opensearch_config import PORT
 from sandbox.toolchain import maven
@@ -18,7 +18,7 @@ NAME = "opensearch"
 VERSION = "2.19.4"
 _SERVER = f"org.opensearch.distribution.integ-test-zip:opensearch:{VERSION}:zip"
 _SECURITY = f"org.opensearch.plugin:opensearch-security:{VERSION}.0:zip"
-_START_SECONDS = 180
+_START_SECONDS = 300  # 12 on an idle machine
 _HEAP_MIB = 512
 _USER = 64920  # nobody's: no file of the machine belongs to it
 # Root's home is closed to other users, so the process sees its folder here, in a mount namespace of its own.
@@ -36,19 +36,28 @@ def up(host: str, *, secure: bool) -> None:
     needed cannot be fetched, and when it does not start.
     """
     if processes.alive(NAME):
+        wait_ready(url(host, secure=secure), folder() / "config", _START_SECONDS, NAME)
         return
+    ports.require_free(host, PORT, NAME)
     java_home = java.home()
     _unpack(secure=secure)
     if secure:
         certificates.ensure(folder() / "config", host)
     opensearch_config.write(folder(), _seen(), host, secure=secure)
+    for path in (folder() / "config").rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)  # keys are among them
     processes.start(NAME, _command(), env=_environment(java_home))
     wait_ready(url(host, secure=secure), folder() / "config", _START_SECONDS, NAME)
 
 
+def stop() -> None:
+    """Ends OpenSearch; its data stay."""
+    processes.stop(NAME)
+
+
 def down() -> None:
     """Ends OpenSearch and removes its data."""
-    processes.stop(NAME)
+    stop()
     shutil.rmtree(folder(), ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 PORT = 9200
-_TRANSPORT_PORT = 9300
+_TRANSPORT_PORTS = "9300-9399"  # the first that is free
 
 # The store starts without users; a domain's master user is made in it when the domain is created.
 _NO_USERS = {"_meta": {"type": "internalusers", "config_version": 2}}
@@ -27,7 +27,7 @@ def write(folder: Path, seen: Path, host: str, *, secure: bool) -> None:
         "network.host": host,
         "http.port": PORT,
         "transport.host": "127.0.0.1",  # there is no other node
-        "transport.port": _TRANSPORT_PORT,
+        "transport.port": _TRANSPORT_PORTS,
         "path.data": str(seen / "data"),
         "path.logs": str(seen / "logs"),
         "node.store.allow_mmap": False,  # else the kernel's vm.max_map_count would have to be raised
@@ -52,6 +52,7 @@ def _security(config: Path) -> dict[str, Any]:
         "plugins.security.ssl.http.clientauth_mode": "OPTIONAL",  # the administrator comes by certificate
         "plugins.security.authcz.admin_dn": ["CN=administrator,O=sandbox"],
         "plugins.security.allow_default_init_securityindex": True,
+        "plugins.security.audit.type": "noop",
         # As on AWS: the master user may make other users.
         "plugins.security.restapi.roles_enabled": ["all_access"],
     }

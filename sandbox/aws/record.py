@@ -8,12 +8,14 @@ from sandbox import paths
 
 
 class Record(BaseModel):
-    """Where it listens, and whether the store behind its domains has TLS and users."""
+    """Where it listens, what serves its domains, and whether it has lost its data."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str
-    secure: bool
+    secure: bool  # the span store has TLS and users
+    span_store: bool = True
+    lost: bool = False
 
 
 def load() -> Record | None:

@@ -65,6 +65,12 @@ def test_settings_that_a_preview_does_not_know_yet_are_taken_on_trust() -> None:
         assert aws.preview(BUCKET, {"bucket": "logs"})["bucket"] == "logs"
 
 
+def test_settings_may_be_secret(address: str) -> None:
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": "sandbox"}
+    with engine(local_settings(address, accessKey=secret, secretKey=secret)) as aws:
+        assert aws.invoke("aws:index/getCallerIdentity:getCallerIdentity")["accountId"] == ACCOUNT
+
+
 def test_the_engines_own_keys_are_no_settings(address: str) -> None:
     with engine(local_settings(address, version="7.51.1", __internal={})) as aws:
         assert aws.invoke("aws:index/getRegion:getRegion")["region"] == REGION

@@ -29,8 +29,8 @@ Values = dict[str, Any]
 
 
 def unpack(message: Struct) -> Values:
-    """The message as plain values: whole numbers as `int`, nulls left out at every level."""
-    values: Values = without_nulls(_whole(json_format.MessageToDict(message)))
+    """The message as plain values: whole numbers as `int`, secrets unwrapped, nulls left out, at every level."""
+    values: Values = without_nulls(_plain(json_format.MessageToDict(message)))
     return values
 
 
@@ -48,12 +48,14 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-def _whole(value: Any) -> Any:
-    """The value with its whole numbers as `int`: the message knows floating point only."""
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
+        if value.get(_SIGNATURE) == _SECRET:  # the engine strips them for resources, but not for the settings
+            return _plain(value["value"])
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_whole(item) for item in value]
+        return [_plain(item) for item in value]
+    # The message knows floating point only.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
