@@ -43,7 +43,6 @@ def receivers(config: Path, **labels: str) -> set[str]:
 def test_alertmanager_accepts_its_configuration_and_templates(config: Path) -> None:
     done = subprocess.run([binary("amtool"), "check-config", config], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 templates" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("team", [team.name for team in TEAMS.teams])
