@@ -21,6 +21,9 @@ class Catalogue:
                     f"images.{setting} names {', '.join(unknown)}; known: {', '.join(sorted(self._images))}"
                 )
 
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._images)
+
     def reference(self, key: str) -> str:
         """`name:tag` or `name:tag@digest`, behind the mirror where one is set."""
         image = self._images[key]

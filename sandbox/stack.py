@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from sandbox import node, platform, sinks
+from sandbox import images, node, platform, sinks
 from sandbox.engine import Engine
 from sandbox.paths import state_dir
 
@@ -25,8 +25,14 @@ def up() -> None:
 
     Looks first at what is really there: the local AWS or the node may have been made anew since the last run.
     """
-    engine().prepare(_secret_values())
+    prepare()
     pulumi("up", "--yes", "--skip-preview", "--refresh", "--suppress-permalink=true")
+
+
+def prepare() -> None:
+    """All that `pulumi up` needs: programs, the images that its pods will ask for, the stack and its secrets."""
+    images.import_to_node()
+    engine().prepare(_secret_values())
 
 
 def destroy() -> None:

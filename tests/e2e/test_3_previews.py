@@ -1,4 +1,4 @@
-"""`pulumi preview` by the real engine where nothing exists yet: what each environment would get, and what is refused."""
+"""`pulumi preview` by the real engine where nothing exists yet: what each stack would get, and what is refused."""
 
 import os
 import subprocess
