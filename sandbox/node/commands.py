@@ -41,10 +41,10 @@ def run(
     return done.stdout
 
 
-def attempt(*argv: str | Path, timeout_seconds: float = 60) -> str | None:
+def attempt(*argv: str | Path, timeout_seconds: float = 60, env: Mapping[str, str] | None = None) -> str | None:
     """What the tool printed, or None when it failed: for questions, and for cleaning up what may be gone already."""
     try:
-        return run(*argv, timeout_seconds=timeout_seconds)
+        return run(*argv, timeout_seconds=timeout_seconds, env=env)
     except SandboxError:
         return None
 

@@ -3,12 +3,14 @@
 More than one can run at a time, each under a name and with ports of its own.
 """
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from sandbox import processes, toolchain
 from sandbox.errors import SandboxError
@@ -20,6 +22,7 @@ from sandbox.toolchain.table import groups
 PROGRAMS = ("kwokctl", "kwok", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 # The size of a usual machine of a cloud, so that what would not fit there stays pending here too.
 NODES, NODE_CPUS, NODE_MEMORY_GIB, NODE_PODS = 3, 4, 16, 110
+_COMPONENTS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller"}
 _UP_SECONDS = 120
 
 
@@ -31,9 +34,6 @@ def up(name: str) -> Path:
     toolchain.ensure(PROGRAMS)
     config = kubeconfig(name)
     if not (config.exists() and ready(name)):
-        if _folder(name).exists():
-            # What is left of a cluster after a reboot or a kill is not worth mending: a new one takes seconds.
-            down(name)
         _create(name, config)
     _provisioner(name, config)
     return config
@@ -43,21 +43,21 @@ def down(name: str) -> None:
     """Ends the cluster and removes its data; does nothing when there is none."""
     processes.stop(_volumes(name))
     if _folder(name).exists():
-        _kwokctl(name, "delete", "cluster", "--kubeconfig", kubeconfig(name))
+        attempt(*_kwokctl_command(name, "delete", "cluster", "--kubeconfig", kubeconfig(name)), env=_environment(name))
+        for process in _running(name).values():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         shutil.rmtree(_folder(name), ignore_errors=True)
-    kubeconfig(name).unlink(missing_ok=True)
-    if _root().exists() and not any((_root() / "clusters").glob("*")):
-        shutil.rmtree(_root())
 
 
 def names() -> list[str]:
     """The clusters there are."""
-    return sorted(folder.name for folder in (_root() / "clusters").glob("*"))
+    return sorted(folder.name for folder in (state_dir() / "simulated").glob("*"))
 
 
 def kubeconfig(name: str) -> Path:
     """Where the cluster's kubeconfig is while it exists."""
-    return _root() / f"{name}.kubeconfig"
+    return _folder(name) / "kubeconfig"
 
 
 def ready(name: str) -> bool:
@@ -65,8 +65,7 @@ def ready(name: str) -> bool:
     answer = attempt(
         program("kubectl"), "--kubeconfig", kubeconfig(name), "--request-timeout=5s", "get", "--raw", "/readyz"
     )
-    pids = [int(file.read_text()) for file in (_folder(name) / "pids").glob("*.pid")]
-    return answer == "ok" and len(pids) >= 5 and all(_runs(pid) for pid in pids)
+    return answer == "ok" and _running(name).keys() >= _COMPONENTS
 
 
 @contextmanager
@@ -79,15 +78,21 @@ def cluster(name: str) -> Iterator[Path]:
         down(name)
 
 
+# On a machine that is very busy kwok's controller gives up waiting for the API server.
+@retry(retry=retry_if_exception_type(SandboxError), stop=stop_after_attempt(2), reraise=True)
 def _create(name: str, config: Path) -> None:
-    _root().mkdir(parents=True, exist_ok=True)
-    options = _root() / f"{name}.yaml"
+    # What is left of a cluster after a reboot or a kill is not worth mending: a new one takes seconds.
+    down(name)
+    _folder(name).mkdir(parents=True)
+    options = _folder(name) / "kwokctl.yaml"
     options.write_text(
         layout.render("kwokctl.yaml", bin=toolchain.bin_dir(), kubernetes_version=groups()["kubernetes"].version)
     )
     config.touch(mode=0o600)
     _kwokctl(name, "create", "cluster", "--config", options, "--kubeconfig", config, "--wait", f"{_UP_SECONDS}s")
-    options.unlink()
+    missing = _COMPONENTS - _running(name).keys()
+    if missing:
+        raise SandboxError(f"{', '.join(sorted(missing))} ended while cluster {name} was made; try again")
     sizes = (f"cpu={NODE_CPUS}", f"memory={NODE_MEMORY_GIB}Gi", f"pods={NODE_PODS}")
     parameters = [word for size in sizes for word in ("--param", f".allocatable.{size}")]
     _kwokctl(name, "scale", "node", "--replicas", str(NODES), *parameters)
@@ -101,20 +106,27 @@ def _provisioner(name: str, config: Path) -> None:
 
 
 def _kwokctl(name: str, *args: str | Path) -> None:
-    # kubectl is looked for on PATH first.
-    path = f"{toolchain.bin_dir()}:{environment()['PATH']}"
-    env = {"KWOK_WORKDIR": str(_root()), "PATH": path, "HOME": str(_root())}
-    run(program("kwokctl"), "--name", name, *args, env=env, timeout_seconds=_UP_SECONDS + 30)
+    run(*_kwokctl_command(name, *args), env=_environment(name), timeout_seconds=_UP_SECONDS + 30)
 
 
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _kwokctl_command(name: str, *args: str | Path) -> list[str | Path]:
+    return [program("kwokctl"), "--name", name, *args]
+
+
+def _environment(name: str) -> dict[str, str]:
+    """kwokctl keeps everything below its work folder and looks for kubectl on PATH."""
+    return {
+        "KWOK_WORKDIR": str(_folder(name)),
+        "HOME": str(_folder(name)),
+        "PATH": f"{toolchain.bin_dir()}:{environment()['PATH']}",
+    }
+
+
+def _running(name: str) -> dict[str, psutil.Process]:
+    """The cluster's programs that are alive, by name: each was started through a link in its own folder."""
+    folder = str(_folder(name) / "clusters" / name / "bin")
+    commands = {process: process.info["cmdline"] or [""] for process in psutil.process_iter(["cmdline"])}
+    return {Path(words[0]).name: process for process, words in commands.items() if words[0].startswith(folder)}
 
 
 def _volumes(name: str) -> str:
@@ -124,8 +136,4 @@ def _volumes(name: str) -> str:
 def _folder(name: str) -> Path:
     if not name.replace("-", "").isalnum():
         raise SandboxError(f"{name!r} is no name for a cluster; write letters, digits and dashes")
-    return _root() / "clusters" / name
-
-
-def _root() -> Path:
-    return state_dir() / "simulated"
+    return state_dir() / "simulated" / name
