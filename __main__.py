@@ -9,7 +9,7 @@ from components import alertmanager, grafana, jaeger, loki, prometheus, settings
 from components.elasticsearch import Elasticsearch, ElasticsearchArgs
 from components.exporters import ExporterImages, Exporters, ExportersArgs
 from components.foundation import Foundation, FoundationArgs
-from components.guards import refuse_takeover
+from components.guards import guard_cluster
 from components.images import Catalogue
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.promtail import Promtail, PromtailArgs
@@ -36,7 +36,7 @@ def main() -> None:
         pull_secrets=chosen.images.pull_secrets,
         protect_data=chosen.protect_data,
     )
-    refuse_takeover(loaded.stack)
+    guard_cluster(loaded.stack)
     cluster = kubernetes.Provider(
         "kubernetes",
         enable_server_side_apply=True,

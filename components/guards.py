@@ -1,8 +1,9 @@
-"""Refuses, at preview, to take over objects that exist in the cluster and are not this stack's.
+"""Refuses, at preview, what would take from somebody: an object that exists and is not this stack's, or a volume's space.
 
 Server-side apply would adopt a same-named object silently, and a later destroy would delete it.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import kubernetes
@@ -13,40 +14,55 @@ from kubernetes.dynamic.exceptions import ResourceNotFoundError
 from urllib3.exceptions import HTTPError
 
 OWNER_LABEL = "observability-stack/stack"
+_ON_PREVIEW = pulumi.ResourceHookOptions(on_dry_run=True)
 
 
-class TakeoverError(Exception):
-    """An object of that name exists and belongs to somebody else."""
+class GuardError(Exception):
+    """What is refused and what to do instead."""
 
 
-def refuse_takeover(stack: str) -> None:
-    """From here on every Kubernetes object carries the stack's name, and one that exists under another's is refused."""
+def guard_cluster(stack: str) -> None:
+    """From here on every Kubernetes object carries the stack's name, and each change to the cluster is looked at."""
 
-    def check(args: pulumi.ResourceHookArgs) -> None:
-        manifest: dict[str, Any] = dict(args.new_inputs or {})
+    def check_owner(args: pulumi.ResourceHookArgs) -> None:
+        manifest: Mapping[str, Any] = args.new_inputs or {}
         owner = _owner(manifest)
         if owner is not None and owner != stack:
-            raise TakeoverError(_message(manifest, owner))
+            raise GuardError(_taken(manifest, owner))
 
-    hook = pulumi.ResourceHook("refuse-takeover", check, pulumi.ResourceHookOptions(on_dry_run=True))
+    hooks = pulumi.ResourceHookBinding(
+        before_create=[pulumi.ResourceHook("refuse-takeover", check_owner, _ON_PREVIEW)],
+        before_update=[pulumi.ResourceHook("refuse-shrinking", check_size, _ON_PREVIEW)],
+    )
 
     def guard(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         if not (args.custom and args.type_.startswith("kubernetes:")):
             return None
         metadata: dict[str, Any] = dict(args.props["metadata"])  # type: ignore[arg-type]  # plain, as we wrote it
-        props = {
-            **args.props,
-            "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), OWNER_LABEL: stack}},
-        }
-        opts = pulumi.ResourceOptions.merge(
-            args.opts, pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_create=[hook]))
+        labels = {**(metadata.get("labels") or {}), OWNER_LABEL: stack}
+        return pulumi.ResourceTransformResult(
+            props={**args.props, "metadata": {**metadata, "labels": labels}},
+            opts=pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(hooks=hooks)),
         )
-        return pulumi.ResourceTransformResult(props=props, opts=opts)
 
     pulumi.runtime.register_resource_transform(guard)
 
 
-def _owner(manifest: dict[str, Any]) -> str | None:
+def check_size(args: pulumi.ResourceHookArgs) -> None:
+    """Raises GuardError for a volume that would get smaller. Other objects pass."""
+    if not args.type.endswith(":PersistentVolumeClaim"):
+        return
+    old, new = (_requested_gib(inputs or {}) for inputs in (args.old_inputs, args.new_inputs))
+    if new < old:
+        raise GuardError(f"{args.name} has {old} GiB and no volume can shrink; set storage.size_gib to {old} or more")
+
+
+def _requested_gib(claim: Mapping[str, Any]) -> int:
+    """As components/workload writes it."""
+    return int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi"))
+
+
+def _owner(manifest: Mapping[str, Any]) -> str | None:
     """Whose the existing object is; None where there is none, or no cluster to ask (the provider then says so)."""
     metadata = manifest["metadata"]
     try:
@@ -62,7 +78,7 @@ def _owner(manifest: dict[str, Any]) -> str | None:
     return str((found.metadata.labels or {}).get(OWNER_LABEL) or "somebody outside Pulumi")
 
 
-def _message(manifest: dict[str, Any], owner: str) -> str:
+def _taken(manifest: Mapping[str, Any], owner: str) -> str:
     metadata = manifest["metadata"]
     place = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
     return (
