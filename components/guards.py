@@ -1,4 +1,4 @@
-"""Refuses, at preview, what would take from somebody: an object that exists and is not this stack's, or a volume's space.
+"""Refuses, at preview, to take what exists and is not this stack's, and to shrink a volume.
 
 Server-side apply would adopt a same-named object silently, and a later destroy would delete it.
 """
