@@ -79,7 +79,8 @@ def start_kubelet() -> None:
     flags = (layout.KUBELET_DIR / "kubeadm-flags.env").read_text().partition("=")[2].strip().strip('"')
     argv = [
         str(program("kubelet")),
-        # cAdvisor, inside the kubelet, asks containerd on its own which pod a container belongs to
+        # cAdvisor, inside the kubelet, asks containerd on its own which pod a container belongs to; without an answer
+        # container metrics carry no names.
         f"--containerd={layout.CONTAINERD_SOCKET}",
         f"--bootstrap-kubeconfig={layout.KUBERNETES_DIR / 'bootstrap-kubelet.conf'}",
         f"--kubeconfig={layout.KUBERNETES_DIR / 'kubelet.conf'}",

@@ -36,6 +36,7 @@ def up() -> None:
     debian.ensure(PACKAGES)
     toolchain.ensure([*control_plane.PROGRAMS])
     if exists() and not (control_plane.initialised() and _unchanged() and _recovered()):
+        print("the node cannot be mended; a new one is made, what was in it is gone", file=sys.stderr)
         teardown.remove_all()
     if not exists():
         preflight.check_room()
@@ -61,14 +62,10 @@ def status() -> str:
     if not control_plane.ready():
         dead = [name for name in layout.PROCESSES if not processes.alive(name)]
         return f"real node (kubeadm): not ready{', not running: ' + ', '.join(dead) if dead else ''}; run up again"
-    pods = (
-        attempt(
-            program("kubectl"), "--kubeconfig", layout.node_dir() / "kubeconfig", "get", "pods", "-A", "--no-headers"
-        )
-        or ""
-    )
-    running = sum(" Running " in line for line in pods.splitlines())
-    return f"real node (kubeadm): ready at {layout.NODE_IP}, {running} of {len(pods.splitlines())} pods running"
+    config = layout.node_dir() / "kubeconfig"
+    pods = (attempt(program("kubectl"), "--kubeconfig", config, "get", "pods", "-A", "--no-headers") or "").splitlines()
+    running = sum(" Running " in line for line in pods)
+    return f"real node (kubeadm): ready at {layout.NODE_IP}, {running} of {len(pods)} pods running"
 
 
 def _create() -> None:
@@ -88,13 +85,16 @@ def _create() -> None:
 
 
 def _recovered() -> bool:
-    """Starts what is not running; False when the cluster does not get well within RECOVERY_SECONDS."""
-    _ground()
-    disks.mount_all()
-    control_plane.start_kubelet()
-    control_plane.start_kube_proxy()
-    _finish()
-    return control_plane.wait_ready(RECOVERY_SECONDS)
+    """Starts what is not running, twice if need be; False when the cluster does not get well."""
+    for _ in range(2):
+        _ground()
+        disks.mount_all()
+        control_plane.start_kubelet()
+        control_plane.start_kube_proxy()
+        _finish()
+        if control_plane.wait_ready(RECOVERY_SECONDS):
+            return True
+    return False
 
 
 def _ground() -> None:

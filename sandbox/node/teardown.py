@@ -46,7 +46,7 @@ def remove_all() -> None:
 
 def leftovers() -> list[str]:
     """What of a real node is still on this machine, a line for each thing; empty when nothing is."""
-    found = [f"process {process.pid} {process.name()}" for process in _our_processes()]
+    found = [f"process {process.pid} {_name(process)}" for process in _our_processes()]
     found += [f"mount {path}" for path in _mounts()]
     found += [f"loop device {name}" for name in disks.loop_devices()]
     found += [f"network device {name}" for name in network.devices()]
