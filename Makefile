@@ -54,7 +54,7 @@ bench: $(VENV)/ready ## benchmarks, side by side in one run; writes build/bench.
 	@$(BIN)/python -m bench
 
 lock: $(VENV)/ready ## write the lock files anew from pyproject.toml
-	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-header -o requirements.txt pyproject.toml
+	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-header -o requirements.txt pyproject.toml
 	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --extra dev --no-emit-index-url --no-emit-find-links --no-header -o requirements-dev.txt pyproject.toml
 
 $(VENV)/ready: requirements-dev.txt
