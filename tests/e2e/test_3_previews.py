@@ -35,12 +35,12 @@ BAD_SETTINGS = {
     "out of range": (
         "observability-stack:loki",
         '{"retention_days": 0}',
-        "loki.retention_days is 0; input should be greater than or equal to 1",
+        "loki.retention_days is 0; set 1 or more",
     ),
     "wrong type": (
         "observability-stack:grafana",
         '{"storage": {"size_gib": "ten"}}',
-        'grafana.storage.size_gib is "ten"; input should be a valid integer',
+        'grafana.storage.size_gib is "ten"; write a whole number, without quotes',
     ),
     "misspelt": (
         "observability-stack:loki",
