@@ -95,6 +95,7 @@ def _customise(root: Path, name: str, base: Base) -> None:
         "var/lib/apt/lists/partial",
         "var/cache/apt/archives/partial",
         "var/log",
+        "usr/share/man/man1",  # Java's package links its manual pages there
     ):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "tmp").chmod(0o1777)
