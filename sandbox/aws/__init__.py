@@ -1,120 +1,40 @@
 """The local AWS: moto for its API, the provider stand-in for Pulumi, and a real OpenSearch behind managed domains."""
 
-import sys
-from contextlib import AbstractContextManager
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sandbox import processes
-from sandbox.aws import launcher, moto, opensearch, record
-from sandbox.aws.opensearch_config import PORT as STORE_PORT
-from sandbox.aws.provider.managed_domain import ADMINISTRATOR_VARIABLE, ENDPOINT_VARIABLE
-from sandbox.errors import SandboxError
-
-NODE_BRIDGE = "10.111.0.1"
-
-
-def up(host: str = NODE_BRIDGE, *, secure: bool = False, span_store: bool = True) -> None:
-    """Starts what is not running. `host` is the address to listen on: the node's bridge, or loopback without one.
-
-    `secure` runs OpenSearch with TLS and users; without `span_store` there is none (a preview needs none). What runs
-    already as something else is ended and started as wanted. Says on standard error when the local AWS has lost its
-    data. Raises SandboxError when something does not start.
-    """
-    known = record.load()
-    if known is not None and known.host != host:
-        moto.down()
-    if known is not None and (known.host, known.secure) != (host, secure):
-        opensearch.stop()
-    died = known is not None and not processes.alive(moto.NAME)
-    moto.up(host)
-    lost = known is not None and (known.lost or died)
-    record.save(record.Record(host=host, secure=secure, span_store=span_store, lost=lost))
-    if died:
-        sys.stderr.write(
-            "The local AWS had ended and is new and empty: the bucket with all log history is gone. "
-            "`make up` makes the stack's AWS resources again.\n"
-        )
-    if span_store:
-        opensearch.up(host, secure=secure)
-
-
-def data_lost() -> bool:
-    """True when the local AWS has died since the stack was last brought up: Pulumi must refresh before it updates."""
-    known = record.load()
-    return known is not None and known.lost
-
-
-def data_restored() -> None:
-    """To be called when Pulumi has refreshed and made the stack's AWS resources again."""
-    record.save(_known().model_copy(update={"lost": False}))
-
-
-def down() -> None:
-    """Ends all of it; buckets, domains and spans are gone, and no firewall rule stays behind."""
-    moto.down()
-    opensearch.down()
-    record.remove()
-
-
-def status() -> str | None:
-    """One line for people; None when nothing runs and nothing is expected to."""
-    known = record.load()
-    if known is None:
-        return None
-    parts = [("AWS", moto.NAME, moto.url(known.host))]
-    if known.span_store:
-        parts.append(("span store", opensearch.NAME, opensearch.url(known.host, secure=known.secure)))
-    return "; ".join(
-        f"{what}: {address}" if processes.alive(name) else f"{what}: has ended, `make up` starts it again"
-        for what, name, address in parts
+if TYPE_CHECKING:
+    from sandbox.aws.local import (
+        data_lost,
+        data_restored,
+        down,
+        environment,
+        network,
+        outage,
+        provider_dir,
+        status,
+        store_certificates,
+        up,
     )
 
-
-def environment() -> dict[str, str]:
-    """The AWS variables for a shell and for Pulumi: every AWS client then speaks to the local AWS, none to the real.
-
-    Raises SandboxError when the local AWS is not up.
-    """
-    known = _known()
-    variables = {
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",  # anything will do: the local AWS asks nobody who they are
-        "AWS_REGION": moto.REGION,
-        "AWS_DEFAULT_REGION": moto.REGION,
-        "AWS_ENDPOINT_URL": moto.url(known.host),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    if known.span_store:
-        variables[ENDPOINT_VARIABLE] = f"{known.host}:{STORE_PORT}"
-    if known.span_store and known.secure:
-        variables[ADMINISTRATOR_VARIABLE] = str(opensearch.folder() / "config")
-    return variables
+__all__ = [
+    "data_lost",
+    "data_restored",
+    "down",
+    "environment",
+    "network",
+    "outage",
+    "provider_dir",
+    "status",
+    "store_certificates",
+    "up",
+]
 
 
-def provider_dir() -> Path:
-    """The folder with the executable `pulumi-resource-aws`, to be put first on PATH."""
-    return launcher.folder()
+def __getattr__(name: str) -> Any:
+    # The provider stand-in is below this package, and every run of the engine starts it: it must not wait for what only
+    # the sandbox's own commands need.
+    if name in __all__:
+        from sandbox.aws import local  # noqa: PLC0415
 
-
-def network() -> moto.Network:
-    """The VPC and subnet of the account; the same ids on every machine, so that a stack file can name them."""
-    return moto.network(_known().host)
-
-
-def outage() -> AbstractContextManager[None]:
-    """A context in which nobody gets an answer from the local AWS; needs root and iptables."""
-    return moto.outage(_known().host)
-
-
-def store_certificates() -> Path:
-    """The folder with ca.pem of the secured store. Raises SandboxError when it runs without TLS."""
-    if not _known().secure:
-        raise SandboxError("the span store runs without TLS; bring it up with secure=True")
-    return opensearch.folder() / "config"
-
-
-def _known() -> record.Record:
-    known = record.load()
-    if known is None:
-        raise SandboxError("the local AWS is not up; start it: make up")
-    return known
+        return getattr(local, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

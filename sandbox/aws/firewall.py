@@ -1,5 +1,6 @@
 """Ports shut for a while, to play an outage: iptables rules that bear our mark and are gone with `open_all`."""
 
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -29,9 +30,13 @@ def open_all() -> None:
     if shutil.which("iptables") is None:
         return
     listed = subprocess.run(["iptables", "-w", "-S", "INPUT"], capture_output=True, text=True, check=False)
-    for line in listed.stdout.splitlines():
-        if _MARK in line:
-            _iptables("-D", *line.replace('"', "").split()[1:])
+    for rule in left_behind(listed.stdout):
+        _iptables("-D", *rule)
+
+
+def left_behind(listed: str) -> list[list[str]]:
+    """Our rules out of what `iptables -S` prints, as arguments that name them."""
+    return [shlex.split(line)[1:] for line in listed.splitlines() if _MARK in line]
 
 
 def _iptables(*arguments: str) -> None:

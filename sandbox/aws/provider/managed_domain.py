@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from sandbox.aws.provider.errors import AwsError
 
 # host:port of the OpenSearch that serves every domain; it becomes their `endpoint`.
@@ -35,6 +33,8 @@ def put_master_user(inputs: Mapping[str, Any]) -> None:
     folder, address = os.environ.get(ADMINISTRATOR_VARIABLE), endpoint()
     if not folder or not address or "masterUserName" not in user:
         return
+    import httpx  # noqa: PLC0415 - seldom needed, and every run of the engine starts this program
+
     certificates = Path(folder)
     context = ssl.create_default_context(cafile=certificates / "ca.pem")
     context.load_cert_chain(certificates / "administrator.pem", certificates / "administrator-key.pem")
