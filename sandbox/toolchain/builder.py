@@ -123,7 +123,7 @@ def _build(group: Group, program: str, progress: Progress) -> None:
             _run(argv, folder, cgo, program, progress)
         for extra in group.programs[program].files:
             _copy(golang.module_dir(group) / extra, made)
-        cache.put(program, made)
+        cache.link({program: cache.put(program, made) / program})
 
 
 def _run(argv: list[str], folder: Path, environment: dict[str, str], program: str, progress: Progress | None) -> None:
