@@ -45,11 +45,16 @@ class LokiClient:
         self, labels: Mapping[str, str], lines: Mapping[int, str], metadata: Mapping[str, str] | None = None
     ) -> None:
         """Sends `lines` (timestamp in ns -> text) as one stream, `metadata` with each of them."""
-        values = [[str(stamp), line, dict(metadata or {})] for stamp, line in lines.items()]
+        values = [[str(stamp), line, dict(metadata or {})] for stamp, line in sorted(lines.items())]
         answer = httpx.post(
             f"{self.url}/loki/api/v1/push", json={"streams": [{"stream": dict(labels), "values": values}]}
         )
         answer.raise_for_status()
+
+    def flush(self, settle_seconds: float = 1) -> None:
+        """Writes what is in memory to the store; lines of hours ago are found only there."""
+        httpx.post(f"{self.url}/flush").raise_for_status()
+        time.sleep(settle_seconds)
 
     def instant(self, query: str, at_seconds: float) -> list[dict[str, Any]]:
         """The vector that `query` gives at that time."""

@@ -118,6 +118,7 @@ def test_the_alert_fires_on_the_lines_it_is_for(loki: LokiClient, alert: str) ->
     end = time.time() - hours_ago * 3600
     stream = {**labels, "pod": alert}  # a stream of its own: Loki takes no line an hour older than a stream's newest
     loki.push(stream, lines(end, count, every_seconds, text), metadata)
+    loki.flush()
     # Silence is noticed once the lines are ten minutes old.
     seen_at = end + (900 if alert == "ServiceLogsSilent" else 1)
     firing = fires(loki, alert, seen_at)
@@ -131,9 +132,10 @@ def test_the_alert_fires_on_the_lines_it_is_for(loki: LokiClient, alert: str) ->
 
 def test_no_alert_fires_on_healthy_lines(loki: LokiClient) -> None:
     end = time.time() - 36 * 3600
-    loki.push({**SERVICE, "pod": "healthy"}, lines(end, 4200, 1, HEALTHY), {"level": "info"})
+    loki.push({**SERVICE, "pod": "healthy"}, lines(end, 2100, 2, HEALTHY), {"level": "info"})
     loki.push({**DATABASE, "pod": "healthy"}, lines(end, 100, 30, "LOG:  checkpoint complete: wrote 12 buffers"))
     loki.push({**DATABASE, "pod": "fast"}, lines(end, 100, 3, "LOG:  duration: 12.345 ms  statement: select 1"))
+    loki.flush()
     for alert in rules():
         assert fires(loki, alert, end + 1) == [], alert
 
@@ -141,12 +143,14 @@ def test_no_alert_fires_on_healthy_lines(loki: LokiClient) -> None:
 def test_a_query_for_a_stack_trace_in_lokis_own_log_is_none(loki: LokiClient) -> None:
     end = time.time() - 40 * 3600
     loki.push({**SERVICE, "service": "loki", "pod": "self"}, lines(end, 5, 1, "panic: found by a query for panic: "))
+    loki.flush()
     assert fires(loki, "StackTraceInLogs", end + 1) == []
 
 
 def test_recorded_series_count_lines_by_service_and_level(loki: LokiClient) -> None:
     end = time.time() - 44 * 3600
     loki.push({**SERVICE, "pod": "counted"}, lines(end, 60, 1, HEALTHY), {"level": "info"})
+    loki.flush()
     expression = yaml.safe_load((CONFIGS / "rules" / "recording-logs.yaml").read_text())["groups"][0]["rules"][0][
         "expr"
     ]
