@@ -171,7 +171,9 @@ def _sample(expression: str, labels: str) -> str:
 
 
 def _values(text: str) -> str:
-    return " ".join(_month() if word == "MONTH" else word for word in text.split())
+    # promtool takes 0x10 for a hexadecimal number; 0+0x10 is what a reader of 1x10 expects
+    words = (re.sub(r"^0x(?=\d)", "0+0x", word) for word in text.split())
+    return " ".join(_month() if word == "MONTH" else word for word in words)
 
 
 def _month() -> str:
