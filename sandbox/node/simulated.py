@@ -33,7 +33,7 @@ def up(name: str) -> Path:
     """
     toolchain.ensure(PROGRAMS)
     config = kubeconfig(name)
-    if not (config.exists() and ready(name)):
+    if not ready(name):
         _create(name, config)
     _provisioner(name, config)
     return config
@@ -61,7 +61,9 @@ def kubeconfig(name: str) -> Path:
 
 
 def ready(name: str) -> bool:
-    """True when its API server answers and all its programs run."""
+    """True when it was made to the end, its API server answers and all its programs run."""
+    if not _made(name).exists():
+        return False
     answer = attempt(
         program("kubectl"), "--kubeconfig", kubeconfig(name), "--request-timeout=5s", "get", "--raw", "/readyz"
     )
@@ -93,11 +95,12 @@ def _create(name: str, config: Path) -> None:
     missing = _COMPONENTS - _running(name).keys()
     if missing:
         raise SandboxError(f"{', '.join(sorted(missing))} ended while cluster {name} was made; try again")
-    sizes = (f"cpu={NODE_CPUS}", f"memory={NODE_MEMORY_GIB}Gi", f"pods={NODE_PODS}")
+    sizes = (f"cpu={NODE_CPUS}", f'memory="{NODE_MEMORY_GIB}Gi"', f"pods={NODE_PODS}")
     parameters = [word for size in sizes for word in ("--param", f".allocatable.{size}")]
     _kwokctl(name, "scale", "node", "--replicas", str(NODES), *parameters)
     kubectl(config, "wait", "--for=condition=Ready", "node", "--all", "--timeout=60s", timeout_seconds=90)
     kubectl(config, "apply", "-f", "-", text=layout.render("storage-class.yaml"))
+    _made(name).touch()
 
 
 def _provisioner(name: str, config: Path) -> None:
@@ -127,6 +130,10 @@ def _running(name: str) -> dict[str, psutil.Process]:
     folder = str(_folder(name) / "clusters" / name / "bin")
     commands = {process: process.info["cmdline"] or [""] for process in psutil.process_iter(["cmdline"])}
     return {Path(words[0]).name: process for process, words in commands.items() if words[0].startswith(folder)}
+
+
+def _made(name: str) -> Path:
+    return _folder(name) / "made"
 
 
 def _volumes(name: str) -> str:
