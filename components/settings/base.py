@@ -62,7 +62,7 @@ class Resources(Model):
 
 
 class Storage(Model):
-    """A volume per replica. Raising `size_gib` grows it in place; lowering it is refused by Kubernetes."""
+    """A volume per replica. Raising `size_gib` grows it in place; lowering it is refused at preview."""
 
     size_gib: Quantity = Field(description="of each replica's volume")
     storage_class: str | None = Field(default=None, description="the cluster's default class where not set")
