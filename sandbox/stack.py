@@ -58,6 +58,6 @@ def _secret_values() -> dict[str, str]:
         "slack_api_url": sinks.slack_url(),
         "pagerduty_routing_key": secrets.token_hex(16),
         "postgresql_password": platform.postgres_password(),
-        "s3_access_key_id": "sandbox",
-        "s3_secret_access_key": "sandbox",
+        "s3_access_key_id": secrets.token_hex(10),  # the local AWS takes any
+        "s3_secret_access_key": secrets.token_hex(20),
     }
