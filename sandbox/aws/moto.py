@@ -74,7 +74,7 @@ def network(host: str) -> Network:
 def _furnish(host: str) -> None:
     if _vpcs(host):  # which has made the region's default network too, with ids of its own
         return
-    httpx.post(f"{url(host)}/moto-api/seed", params={"a": _SEED}, trust_env=False).raise_for_status()
+    httpx.post(f"{url(host)}/moto-api/seed", params={"a": _SEED}, trust_env=False, timeout=60).raise_for_status()
     vpc = _ec2(host).create_vpc(CidrBlock=VPC_CIDR)["Vpc"]["VpcId"]
     _ec2(host).create_subnet(VpcId=vpc, CidrBlock=VPC_CIDR)
 

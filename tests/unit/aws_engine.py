@@ -162,7 +162,7 @@ def moto() -> Iterator[str]:
     host, port = server.get_host_and_port()
     address = f"http://{host}:{port}"
     # Within one process all of moto's servers share their memory.
-    httpx.post(f"{address}/moto-api/reset", trust_env=False).raise_for_status()
+    httpx.post(f"{address}/moto-api/reset", trust_env=False, timeout=60).raise_for_status()
     yield address
     server.stop()
 

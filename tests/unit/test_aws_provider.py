@@ -93,6 +93,16 @@ def test_it_never_calls_the_real_aws() -> None:
         aws.create(BUCKET, {"bucket": "logs"})
 
 
+def test_a_production_stack_finds_the_local_aws_by_the_environment(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "sandbox")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sandbox")
+    with engine({"region": REGION}) as aws:  # no endpoints, and the credentials are validated
+        assert aws.invoke("aws:index/getCallerIdentity:getCallerIdentity")["accountId"] == ACCOUNT
+
+
 def test_an_aws_that_is_down_is_said_in_one_line() -> None:
     with (
         engine(local_settings("http://127.0.0.1:1", maxRetries="0")) as aws,
