@@ -19,6 +19,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 Collector = Literal["promtail", "alloy"]
+LINES_PER_SECOND, BURST_LINES = 100, 400
 COLLECTORS: tuple[Collector, ...] = ("promtail", "alloy")
 
 
@@ -37,7 +38,9 @@ def file_configuration(
     collector: Collector, folder: Path, loki_url: str, pods: Mapping[str, Mapping[str, str]]
 ) -> documents.Document:
     """The stack's configuration with its pods found in `folder`/pods/<name>.log (name -> labels)."""
-    document: documents.Document = yaml.safe_load(stack_configuration(collector, loki_url=loki_url))
+    # Limits as they are, but lower: a busy machine does not read 1,000 lines a second of every file.
+    limits = {"lines_per_second": LINES_PER_SECOND, "burst_lines": BURST_LINES}
+    document: documents.Document = yaml.safe_load(stack_configuration(collector, loki_url=loki_url, **limits))
     document["positions"] = {"filename": str(folder / "positions.yaml"), "sync_period": "1s"}
     document["target_config"]["sync_period"] = "1s"
     document["clients"][0]["external_labels"]["node"] = "n1"  # as the pod gives it, each collector in its way

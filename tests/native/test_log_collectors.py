@@ -9,11 +9,13 @@ import pytest
 
 from rendering.promtail import STREAM_LABELS
 from tests.native.alert_metrics import emitted, read_by_alerts
-from tests.native.collector_process import COLLECTORS, Collector, counted, running_collector
+from tests.native.collector_process import BURST_LINES, COLLECTORS, Collector, counted, running_collector
 from tests.native.log_contract import CASES, Case
 from tests.native.loki_process import Entry, LokiClient, running_loki
+from tests.waiting import eventually
 
 FLOOD_LINES = 6000
+QUIET_LINES = BURST_LINES // 2
 
 
 def cri(lines: Sequence[str], start_ns: int) -> str:
@@ -55,6 +57,9 @@ DROPPED: dict[Collector, tuple[str, str]] = {
 }
 
 
+READ: dict[Collector, str] = {"promtail": "promtail_read_lines_total", "alloy": "loki_source_file_read_lines_total"}
+
+
 @pytest.fixture(scope="module", params=COLLECTORS)
 def collected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collected]:
     """Every case's lines, a flood and a quiet neighbour, through Promtail into Loki."""
@@ -68,14 +73,16 @@ def collected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     for case in CASES:
         (folder / "pods" / f"{pod_name(case)}.log").write_text(cri(case.written, start_ns))
     (folder / "pods" / "flood.log").write_text(cri([f"flood {n}" for n in range(FLOOD_LINES)], start_ns))
-    (folder / "pods" / "quiet.log").write_text(cri([f"quiet {n}" for n in range(900)], start_ns))
+    (folder / "pods" / "quiet.log").write_text(cri([f"quiet {n}" for n in range(QUIET_LINES)], start_ns))
     (folder / "pods" / "long.log").write_text(partial_line(start_ns))
     (folder / "node" / "kubelet.log").write_text("I0101 12:00:00.000000 1 kubelet.go:1] started\n")
     (folder / "node" / "boot.log").write_text("password=hunter2 given at boot\n")
     loki_folder = tmp_path_factory.mktemp("loki")
     with running_loki(loki_folder) as loki:
         with running_collector(collector, folder, loki.url, pods) as metrics:
-            wait_until_read(loki, len(CASES))
+            wait_until_read(
+                metrics, READ[collector], sum(len(case.written) for case in CASES) + FLOOD_LINES + QUIET_LINES
+            )
             dropped = counted(metrics, DROPPED[collector][0])
             flooded = counted(metrics, DROPPED[collector][1])
             names = frozenset(emitted(metrics))
@@ -90,12 +97,9 @@ def partial_line(start_ns: int) -> str:
     return first.replace(" stdout F ", " stdout P ") + "\n" + second + "\n"
 
 
-def wait_until_read(loki: LokiClient, cases: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if len({stream.get("pod") for stream in loki.streams()}) >= cases + 3:
-            break
-        time.sleep(0.5)
+def wait_until_read(metrics_url: str, counter: str, lines: int) -> None:
+    """Returns when that many lines were read and have gone through the pipeline."""
+    eventually(lambda: sum(counted(metrics_url, counter).values()) >= lines, 120, every_seconds=0.5)
     time.sleep(4)  # blocks of plain text are kept two seconds for their next line
 
 
@@ -122,9 +126,9 @@ def test_a_line_in_pieces_arrives_whole(collected: Collected) -> None:
 def test_a_flood_costs_its_own_service_lines_and_nobody_else_one(collected: Collected) -> None:
     arrived = len(collected.of("flood"))
     dropped = sum(value for labels, value in collected.flooded.items() if 'label_value="flood"' in labels)
-    assert 2000 <= arrived < FLOOD_LINES
+    assert BURST_LINES <= arrived < FLOOD_LINES
     assert arrived + dropped == FLOOD_LINES
-    assert [entry.line for entry in collected.of("quiet")] == [f"quiet {n}" for n in range(900)]
+    assert [entry.line for entry in collected.of("quiet")] == [f"quiet {n}" for n in range(QUIET_LINES)]
 
 
 def test_what_is_dropped_on_purpose_is_counted_by_reason(collected: Collected) -> None:
