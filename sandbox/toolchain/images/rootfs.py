@@ -117,7 +117,8 @@ def _customise(root: Path, name: str, base: Base) -> None:
     for coordinate, path in base.maven.items():
         maven.unpack(coordinate, root / path.lstrip("/"))
         owner = next(iter(base.users.values()), 0)
-        for entry in (root / path.lstrip("/")).rglob("*"):
+        unpacked = root / path.lstrip("/")
+        for entry in (unpacked, *unpacked.rglob("*")):
             os.chown(entry, owner, owner)
 
 
