@@ -46,8 +46,13 @@ class Folder(StrEnum):
 
     @property
     def slug(self) -> str:
-        """Name of the folder's directory, of its uid and of its ConfigMap's ending."""
+        """Name of the folder's directory and ending of its ConfigMap's name."""
         return self.value.lower()
+
+    @property
+    def uid(self) -> str:
+        """Never that of a dashboard: Grafana keeps both in one table."""
+        return f"folder-{self.slug}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +96,7 @@ def render_providers() -> str:
             "name": folder.slug,
             "orgId": 1,
             "folder": folder.value,
-            "folderUid": folder.slug,
+            "folderUid": folder.uid,
             "type": "file",
             "disableDeletion": False,
             # An edit in the browser would be overwritten by the next rescan: the source is the repository.

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from rendering.datasources import TRACE_LABEL
+from rendering.datasources import TRACE_LABEL, Folder
 from sandbox import platform
 from tests.waiting import eventually
 
@@ -135,7 +135,7 @@ def viewer(grafana: httpx.Client) -> Iterator[httpx.Client]:
 def test_a_viewer_sees_dashboards_and_may_not_change_them(viewer: httpx.Client) -> None:
     assert viewer.get("/api/user/orgs").json()[0]["role"] == "Viewer"
     assert viewer.get("/api/dashboards/uid/overview").status_code == 200
-    refused = viewer.post("/api/dashboards/db", json={"dashboard": {"title": "mine"}, "folderUid": "platform"})
+    refused = viewer.post("/api/dashboards/db", json={"dashboard": {"title": "mine"}, "folderUid": Folder.PLATFORM.uid})
     assert refused.status_code == 403
     assert viewer.get("/api/datasources").status_code == 403
 

@@ -62,6 +62,11 @@ def test_a_dashboards_uid_is_its_files_name_and_no_two_share_one(platform: Platf
     assert len(names) == len(set(names))
 
 
+def test_no_folder_has_the_uid_of_a_dashboard(dashboards: dict[str, Document]) -> None:
+    """Grafana keeps both in one table and would refuse the dashboard."""
+    assert {folder.uid for folder in Folder} & set(dashboards) == set()
+
+
 def test_every_folder_holds_a_dashboard(platform: Platform) -> None:
     rendered = all_dashboards(platform.services, runbook_base_url=RUNBOOKS)
     assert [folder for folder in Folder if not rendered[folder]] == []
