@@ -76,12 +76,13 @@ class ObjectStore(pulumi.ComponentResource):
             restrict_public_buckets=True,
             opts=child,
         )
-        aws.s3.BucketPolicy(
-            f"{name}-policy",
-            bucket=bucket.id,
-            policy=bucket.arn.apply(tls_only),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[public_access]),
-        )
+        if args.settings.over_tls:  # a stand-in that speaks plain HTTP only would be locked out by its own bucket
+            aws.s3.BucketPolicy(
+                f"{name}-policy",
+                bucket=bucket.id,
+                policy=bucket.arn.apply(tls_only),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[public_access]),
+            )
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
             bucket=bucket.id,

@@ -31,7 +31,7 @@ SECRETS = (
 def fresh(stack: str) -> Iterator[Engine]:
     """An engine for `stack` with no state, a cluster of its own, and made-up secrets; all gone afterwards."""
     if aws.status() is None:
-        aws.up("127.0.0.1")
+        aws.up("127.0.0.1", span_store=False)
     with node.simulated_cluster(f"preview-{stack}") as kubeconfig, tempfile.TemporaryDirectory() as folder:
         engine = Engine(stack, kubeconfig, Path(folder))
         engine.prepare({name: f"https://made-up.example/{name}" for name in SECRETS})

@@ -176,6 +176,11 @@ class ObjectStoreSettings(Model):
 
 Group = Annotated[str, Field(pattern=r"^[^'\\]+$")]
 
+    @property
+    def over_tls(self) -> bool:
+        """AWS's own endpoint always is; another one by its URL."""
+        return self.endpoint is None or self.endpoint.startswith("https://")
+
 
 class OidcSettings(Model):
     """Single sign-on to Grafana by OpenID Connect; the client's secret is grafana_oidc_client_secret."""

@@ -73,6 +73,12 @@ def test_plain_http_is_refused_on_the_bucket_and_all_in_it() -> None:
     assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
+def test_every_bucket_but_that_of_a_plain_http_stand_in_has_the_policy() -> None:
+    assert len(bucket_of().all("BucketPolicy")) == 1
+    assert len(bucket_of(endpoint="https://s3.example.com").all("BucketPolicy")) == 1
+    assert bucket_of(endpoint="http://10.0.0.1:5000").all("BucketPolicy") == []
+
+
 def test_only_lokis_service_account_may_take_the_role() -> None:
     provider = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC"
     [role] = bucket_of(oidc_provider_arn=provider).all("Role")
