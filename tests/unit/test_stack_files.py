@@ -57,6 +57,11 @@ def test_stack_file_holds_no_secret(stack: str) -> None:
     ]
 
 
+def test_the_sandbox_keeps_its_keys_outside_the_clone() -> None:
+    """A salt in here belongs to one machine's passphrase; on every other, Pulumi would refuse the file."""
+    assert yaml.safe_load((ROOT / "Pulumi.sandbox.yaml").read_text()).keys() == {"config"}
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_only_declared_keys_are_used(stack: str) -> None:
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
