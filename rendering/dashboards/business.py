@@ -14,7 +14,7 @@ def board() -> Board:
     return Board(
         uid=Uid.BUSINESS,
         folder=Folder.BUSINESS,
-        title="Business",
+        title="Business metrics",
         about="What the platform does for its users, and how well it succeeds.",
         since="now-6h",
         rows=[_now(), _blueprints(), _generations(), _guardrails(), _costs()],

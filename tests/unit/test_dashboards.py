@@ -62,9 +62,10 @@ def test_a_dashboards_uid_is_its_files_name_and_no_two_share_one(platform: Platf
     assert len(names) == len(set(names))
 
 
-def test_no_folder_has_the_uid_of_a_dashboard(dashboards: dict[str, Document]) -> None:
+def test_no_folder_has_the_uid_or_title_of_a_dashboard(dashboards: dict[str, Document]) -> None:
     """Grafana keeps both in one table and would refuse the dashboard."""
     assert {folder.uid for folder in Folder} & set(dashboards) == set()
+    assert {folder.value for folder in Folder} & {document["title"] for document in dashboards.values()} == set()
 
 
 def test_every_folder_holds_a_dashboard(platform: Platform) -> None:
