@@ -1,6 +1,7 @@
 """`python -m sandbox.toolchain [program...]` builds all programs or those named; `--lock group...` renews go.sum."""
 
 import argparse
+import signal
 import sys
 
 from sandbox import toolchain
@@ -13,6 +14,8 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="programs to build (default: all); with --lock: groups")
     parser.add_argument("--lock", action="store_true", help="rewrite go.mod and go.sum of these groups")
     arguments = parser.parse_args()
+    # A plain kill ends the compiler too, as an interrupt from the keyboard does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if arguments.lock:
             for name in arguments.names:

@@ -1,11 +1,17 @@
 """The builder: what it takes from PATH, what it resumes, and how it says no."""
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from sandbox import paths
 from sandbox.errors import SandboxError
 from sandbox.toolchain import bin_dir, builder, cache, debian, ensure, golang, maven
 
@@ -124,8 +130,8 @@ def test_go_too_old_for_a_module_is_one_clear_line(tmp_path: Path, monkeypatch: 
 
 def test_failed_build_shows_the_end_of_its_log(tmp_path: Path) -> None:
     (tmp_path / "go.mod").write_text("module x\n\ngo 1.24\n")
-    (tmp_path / "main.go").write_text("package main\n\nfunc main() { missing() }\n")
-    with pytest.raises(SandboxError, match=r"building x failed(.|\n)*undefined: missing"):
+    (tmp_path / "main.go").write_text("package main\n\nfunc main( {\n")
+    with pytest.raises(SandboxError, match=r"building x failed(.|\n)*syntax error"):
         builder.local_program(tmp_path, "x")
 
 
@@ -149,3 +155,19 @@ def test_debian_packages_that_are_there_need_nothing(monkeypatch: pytest.MonkeyP
 def test_bad_maven_coordinate_is_refused() -> None:
     with pytest.raises(SandboxError, match="write group:artifact:version:packaging"):
         maven.ensure("opensearch:2.19.4")
+
+
+def test_killed_run_takes_the_compiler_with_it(tmp_path: Path) -> None:
+    compiler, started = tmp_path / "go", tmp_path / "started"
+    compiler.write_text(
+        f'#!/bin/sh\n[ "$1" = build ] || exit 0\necho $$ > {started}.new\nmv {started}.new {started}\nexec sleep 60\n'
+    )
+    compiler.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    run = subprocess.Popen([sys.executable, "-m", "sandbox.toolchain", "wire"], env=environment, cwd=paths.repo_root())
+    deadline = time.monotonic() + 30
+    while not started.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    run.terminate()
+    assert run.wait(timeout=20) == 130
+    assert not psutil.pid_exists(int(started.read_text()))
