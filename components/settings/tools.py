@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from components.settings.base import Cidr, Days, Exposure, HttpUrl, Model, Quantity, Resources, Storage
 
+Group = Annotated[str, Field(pattern=r"^[^'\\]+$")]
 Replicas = Annotated[int, Field(ge=1, le=10)]
 
 
@@ -172,9 +173,6 @@ class ObjectStoreSettings(Model):
     )
     endpoint: HttpUrl | None = Field(default=None, description="of an S3 API that is not AWS's; path-style then")
     oidc_provider_arn: str | None = Field(default=None, description="the cluster's OIDC provider, for Loki's IAM role")
-
-
-Group = Annotated[str, Field(pattern=r"^[^'\\]+$")]
 
     @property
     def over_tls(self) -> bool:
