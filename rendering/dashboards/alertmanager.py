@@ -148,6 +148,7 @@ def _alerts() -> Row:
                 unit="short",
                 links=LINKS,
                 width=THIRD,
+                when_empty="One replica, no cluster",
             ),
             panels.graph(
                 title="API errors",

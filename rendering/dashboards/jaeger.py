@@ -174,6 +174,7 @@ def _storage() -> Row:
                 links=LINKS,
                 width=THIRD,
                 thresholds=[(2, RED)],
+                when_empty="Nobody asked for traces in this time range",
             ),
         ],
     )

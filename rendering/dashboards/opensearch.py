@@ -118,6 +118,7 @@ def _work() -> Row:
                 unit="s",
                 links=LINKS,
                 width=THIRD,
+                when_empty="Nothing was written or searched in this time range",
             ),
         ],
     )
