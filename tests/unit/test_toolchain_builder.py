@@ -37,6 +37,13 @@ def _on_path(folder: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> Path:
     return program
 
 
+def _fake_go(folder: Path, build: str) -> None:
+    """A go command whose `build` does this and which agrees to everything else."""
+    program = folder / "go"
+    program.write_text(f'#!/bin/sh\n[ "$1" = build ] || exit 0\n{build}\n')
+    program.chmod(0o755)
+
+
 def test_built_program_is_found_and_linked_under_its_plain_name() -> None:
     executable = _put("promtool")
     assert ensure(["promtool"]) == {"promtool": executable}
@@ -128,10 +135,17 @@ def test_go_too_old_for_a_module_is_one_clear_line(tmp_path: Path, monkeypatch: 
         golang.require_go(tmp_path)
 
 
-def test_failed_build_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    (tmp_path / "go.mod").write_text("module x\n\ngo 1.24\n")
-    (tmp_path / "main.go").write_text("package main\n\nfunc main( {\n")
-    with pytest.raises(SandboxError, match=r"building x failed(.|\n)*syntax error"):
+def test_failed_build_shows_the_end_of_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fake_go(tmp_path, "echo './main.go:3:15: undefined: missing' >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(SandboxError, match=r"^building x failed \(log: .*\):\n./main.go:3:15: undefined: missing$"):
+        builder.local_program(tmp_path, "x")
+
+
+def test_full_disk_during_a_build_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fake_go(tmp_path, "echo 'write /x: no space left on device' >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(SandboxError, match=r"^the disk of .* is full; free about 20 GiB and run this again$"):
         builder.local_program(tmp_path, "x")
 
 
@@ -158,11 +172,8 @@ def test_bad_maven_coordinate_is_refused() -> None:
 
 
 def test_killed_run_takes_the_compiler_with_it(tmp_path: Path) -> None:
-    compiler, started = tmp_path / "go", tmp_path / "started"
-    compiler.write_text(
-        f'#!/bin/sh\n[ "$1" = build ] || exit 0\necho $$ > {started}.new\nmv {started}.new {started}\nexec sleep 60\n'
-    )
-    compiler.chmod(0o755)
+    started = tmp_path / "started"
+    _fake_go(tmp_path, f"echo $$ > {started}.new; mv {started}.new {started}; exec sleep 60")
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     run = subprocess.Popen([sys.executable, "-m", "sandbox.toolchain", "wire"], env=environment, cwd=paths.repo_root())
     deadline = time.monotonic() + 30
