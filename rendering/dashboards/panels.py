@@ -13,7 +13,6 @@ from grafana_foundation_sdk.builders import (
     dashboard,
     heatmap,
     logs,
-    nodegraph,
     stat,
     statetimeline,
     table,
@@ -67,19 +66,9 @@ AnyPanel = TypeVar(
     table.Panel,
     heatmap.Panel,
     logs.Panel,
-    nodegraph.Panel,
     statetimeline.Panel,
 )
-Panel = (
-    timeseries.Panel
-    | stat.Panel
-    | bargauge.Panel
-    | table.Panel
-    | heatmap.Panel
-    | logs.Panel
-    | nodegraph.Panel
-    | statetimeline.Panel
-)
+Panel = timeseries.Panel | stat.Panel | bargauge.Panel | table.Panel | heatmap.Panel | logs.Panel | statetimeline.Panel
 
 
 def graph(*, stacked: bool = False, **common_args: Unpack[Common]) -> timeseries.Panel:
@@ -185,11 +174,6 @@ def lines(**common_args: Unpack[Common]) -> logs.Panel:
     panel = _filled(logs.Panel(), common_args, width=FULL_WIDTH, height=10)
     panel = panel.show_time(True).wrap_log_message(True).enable_log_details(True)
     return panel.sort_order(commonmodel.LogsSortOrder.DESCENDING)
-
-
-def node_graph(**common_args: Unpack[Common]) -> nodegraph.Panel:
-    """Services as nodes, calls as edges."""
-    return _filled(nodegraph.Panel(), common_args, width=FULL_WIDTH, height=14)
 
 
 def timeline(*, mappings: Sequence[tuple[float, str, str]], **common_args: Unpack[Common]) -> statetimeline.Panel:

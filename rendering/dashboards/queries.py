@@ -113,19 +113,7 @@ class Traces:
         )
 
 
-@dataclass(frozen=True)
-class Dependencies:
-    """The graph of which service calls which, as Jaeger's store has it."""
-
-    @property
-    def datasource(self) -> Datasource:
-        return JAEGER
-
-    def build(self, ref_id: str) -> Builder[Dataquery]:
-        return _JaegerBuilder({"refId": ref_id, "datasource": ref(JAEGER), "queryType": "dependencyGraph"})
-
-
-Query = Promql | Logql | Traces | Dependencies
+Query = Promql | Logql | Traces
 
 
 def where(*matchers: str) -> str:

@@ -1,5 +1,6 @@
 """Runs what dashboards ask, as Grafana's pages do: variables filled in, queries sent to Grafana's own query API."""
 
+import json
 import re
 import time
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def resolved_variables(grafana: httpx.Client, dashboard: Document) -> tuple[dict
     """The value of each variable as it is when the dashboard opens, and the names of those that offer none."""
     values: dict[str, str] = {}
     empty: list[str] = []
-    for variable in dashboard["templating"].get("list", []):
+    for variable in dashboard.get("templating", {}).get("list", []):
         name = variable["name"]
         if variable["type"] == "query":
             offered = _label_values(grafana, fill(variable["query"]["query"], values))
@@ -130,15 +131,11 @@ def _traces(grafana: httpx.Client, target: Document) -> list[Any]:
     """The plugin of the sandbox's Grafana runs in the browser: the same request, through the same proxy."""
     now = int(time.time() * 1_000_000)
     window = {"start": now - RANGE_SECONDS * 1_000_000, "end": now}
-    if target["queryType"] == "dependencyGraph":
-        parameters = {"endTs": now // 1000, "lookback": 86_400_000}
-        answer = grafana.get("/api/datasources/proxy/uid/jaeger/api/dependencies", params=parameters)
-    else:
-        wanted = {"service": target["service"], "limit": target["limit"], "minDuration": target["minDuration"]}
-        tags = dict(part.split("=", 1) for part in (target["tags"] or "").split())
-        given: dict[str, Any] = {key: value for key, value in wanted.items() if value}
-        if tags:
-            given["tags"] = str(tags).replace("'", '"')
-        answer = grafana.get("/api/datasources/proxy/uid/jaeger/api/traces", params={**given, **window})
+    wanted = {"service": target["service"], "limit": target["limit"], "minDuration": target["minDuration"]}
+    tags = dict(part.split("=", 1) for part in (target["tags"] or "").split())
+    given: dict[str, Any] = {key: value for key, value in wanted.items() if value}
+    if tags:
+        given["tags"] = json.dumps(tags)
+    answer = grafana.get("/api/datasources/proxy/uid/jaeger/api/traces", params={**given, **window})
     found: list[Any] = answer.raise_for_status().json()["data"]
     return found
