@@ -23,8 +23,7 @@ def ensure(names: Iterable[str]) -> dict[str, Path]:
     wanted = _in_build_order(names)
     missing = [name for name in wanted if find(name) is None]
     if missing:
-        with cache.using_build_caches():
-            _build_all(missing)
+        _build_all(missing)
         cache.drop_build_caches()
     return {name: _found(name) for name in wanted}
 
@@ -97,10 +96,11 @@ def _build_all(missing: list[str]) -> None:
     tools = {tool for name in missing for tool in group_of(name).tools}
     missing = _in_build_order({*missing, *(tool for tool in tools if find(tool) is None)})
     seconds = [group_of(name).programs[name].seconds for name in missing]
-    cache.check_disk(sum(seconds), sum(group_of(name).programs[name].seconds for name in program_names()))
     with Progress(missing, seconds) as progress:
         for name in missing:
-            with cache.building(f"{name}: another run of the toolchain is building; waiting for it"):
+            cache.make_room()
+            waiting = f"{name}: another run of the toolchain is building; waiting for it"
+            with cache.using_build_caches(), cache.building(waiting):
                 if find(name) is None:
                     progress.start(name)
                     _build(group_of(name), name, progress)
@@ -145,7 +145,9 @@ def _run(argv: list[str], folder: Path, environment: dict[str, str], program: st
     if process.returncode:
         text = log.read_text()
         if "no space left on device" in text:
-            raise SandboxError(f"the disk of {golang.build_dir()} is full; free about 20 GiB and run this again")
+            raise SandboxError(
+                f"the disk of {golang.build_dir()} is full; free {cache.LEAST_FREE_GIB} GiB and run this again"
+            )
         raise SandboxError(f"building {program} failed (log: {log}):\n{text.strip()[-2000:]}")
 
 

@@ -12,9 +12,9 @@ from sandbox.errors import SandboxError
 from sandbox.toolchain import golang
 from sandbox.toolchain.table import group_of
 
-# Seen at the end of a full build, with the caches of every module; programs themselves take 2 of it.
-_FULL_BUILD_GIB = 24
-_ONE_BUILD_GIB = 3
+# The largest program takes about this much while it is built, with the modules it needs. With plenty of disk the caches
+# of all programs together grow to 35 GiB, which spares compiling what they share.
+LEAST_FREE_GIB = 10
 
 
 def toolchain_dir() -> Path:
@@ -75,17 +75,14 @@ def program_scripts(executable: Path) -> list[Path]:
     return [path for path in files if path.stat().st_mode & 0o100]
 
 
-def check_disk(missing_seconds: int, all_seconds: int) -> None:
-    """Raises SandboxError when the disk can't hold what is still to be built."""
-    needed_gib = max(_ONE_BUILD_GIB, _FULL_BUILD_GIB * missing_seconds / all_seconds)
-    free_gib = shutil.disk_usage(paths.cache_dir()).free / 2**30
-    if free_gib < needed_gib:
-        # An interrupted run has filled part of the caches already; counting them takes a while.
-        needed_gib = max(_ONE_BUILD_GIB, needed_gib - _size_gib(golang.build_dir()))
-    if free_gib < needed_gib:
+def make_room() -> None:
+    """Sees to it that the next program fits on the disk: drops what earlier ones left, else raises SandboxError."""
+    if _free_gib() < LEAST_FREE_GIB:
+        drop_build_caches()
+    if (free := _free_gib()) < LEAST_FREE_GIB:
         raise SandboxError(
-            f"building the sandbox's programs needs {needed_gib:.0f} GiB of free disk under {paths.cache_dir()}, "
-            f"there are {free_gib:.0f}; free some, or point XDG_CACHE_HOME at another disk"
+            f"building the sandbox's programs needs {LEAST_FREE_GIB} GiB of free disk under {paths.cache_dir()}, "
+            f"there are {free:.1f}; free some, or point XDG_CACHE_HOME at another disk"
         )
 
 
@@ -126,11 +123,5 @@ def building(say: str) -> Iterator[None]:
         yield
 
 
-def _size_gib(folder: Path) -> float:
-    blocks = 0
-    for path in folder.rglob("*"):
-        try:
-            blocks += path.lstat().st_blocks
-        except FileNotFoundError:  # another run is at work
-            continue
-    return blocks * 512 / 2**30
+def _free_gib() -> float:
+    return shutil.disk_usage(paths.cache_dir()).free / 2**30

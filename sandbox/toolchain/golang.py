@@ -16,7 +16,7 @@ from sandbox.toolchain.table import Group
 
 
 def build_dir() -> Path:
-    """Module cache, build cache and temporary files: up to 20 GB while programs are built, nothing afterwards."""
+    """Module cache, build cache and temporary files: up to 35 GiB while programs are built, nothing afterwards."""
     folder = paths.cache_dir() / "build"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -115,11 +115,25 @@ def test_build_caches_stay_while_another_run_uses_them() -> None:
     assert (golang.build_dir() / "mod").exists()
 
 
-def test_too_little_disk_is_said_with_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+def _free_disk(gib: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the disk report these amounts, one per question, the last one for good."""
     usage = shutil.disk_usage("/")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=5 * 2**30))
-    with pytest.raises(SandboxError, match=r"needs 24 GiB of free disk under .*, there are 5; free some"):
-        cache.check_disk(100, 100)
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _path: usage._replace(free=(gib.pop(0) if len(gib) > 1 else gib[0]) * 2**30)
+    )
+
+
+def test_too_little_disk_is_said_with_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    _free_disk([5], monkeypatch)
+    with pytest.raises(SandboxError, match=r"needs 10 GiB of free disk under .*, there are 5.0; free some"):
+        builder.ensure(["wire"])
+
+
+def test_what_earlier_programs_left_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    (golang.build_dir() / "go").mkdir()
+    _free_disk([5, 12], monkeypatch)
+    cache.make_room()
+    assert not (golang.build_dir() / "go").exists()
 
 
 def test_missing_go_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +159,7 @@ def test_failed_build_shows_the_end_of_its_log(tmp_path: Path, monkeypatch: pyte
 def test_full_disk_during_a_build_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _fake_go(tmp_path, "echo 'write /x: no space left on device' >&2; exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(SandboxError, match=r"^the disk of .* is full; free about 20 GiB and run this again$"):
+    with pytest.raises(SandboxError, match=r"^the disk of .* is full; free 10 GiB and run this again$"):
         builder.local_program(tmp_path, "x")
 
 
