@@ -55,7 +55,10 @@ class Engine:
     def prepare(self, values: Mapping[str, str]) -> None:
         """The stack exists, and each secret of `values` that it lacks is set."""
         toolchain.ensure(PROGRAMS)
-        self.run("stack", "select", self.stack, "--create")
+        # Making a stack writes into the stack file of the folder it is made from: never the clone's.
+        shutil.copyfile(repo_root() / "Pulumi.yaml", self.folder / "Pulumi.yaml")
+        self._config_file()
+        self.run("stack", "select", self.stack, "--create", "--cwd", str(self.folder))
         known = json.loads(self.run("config", "--json", capture=True))
         for name, value in values.items():
             if f"{PROJECT}:{name}" not in known:
@@ -94,7 +97,9 @@ class Engine:
         original, copy = repo_root() / f"Pulumi.{self.stack}.yaml", self.folder / f"Pulumi.{self.stack}.yaml"
         stamp = self.folder / f"Pulumi.{self.stack}.original.yaml"
         if not copy.exists() or not stamp.exists() or stamp.read_bytes() != original.read_bytes():
-            merged = yaml.safe_load(original.read_text())
+            # Secrets of a real stack are encrypted with keys that only its own people have.
+            config = yaml.safe_load(original.read_text())["config"]
+            merged = {"config": {key: value for key, value in config.items() if not _is_secret(value)}}
             if copy.exists():
                 old = yaml.safe_load(copy.read_text())
                 merged["config"] |= {key: value for key, value in old["config"].items() if _is_secret(value)}
