@@ -143,6 +143,7 @@ def _chunks() -> Row:
                 unit="short",
                 links=LINKS,
                 width=THIRD,
+                when_empty="No chunk was full or old enough yet",
             ),
             panels.graph(
                 title="Chunks in memory and waiting",

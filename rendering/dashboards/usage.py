@@ -53,6 +53,7 @@ def _now() -> Row:
                 queries=[Promql(f"sum(rate(loki_ingester_chunk_stored_bytes_total[1h])) * {DAY}")],
                 unit="bytes",
                 links=LINKS,
+                when_empty="No chunk was full or old enough yet",
             ),
             panels.number(
                 title="S3 requests a month",
