@@ -137,7 +137,9 @@ def test_a_viewer_sees_dashboards_and_may_not_change_them(viewer: httpx.Client) 
     assert viewer.get("/api/dashboards/uid/overview").status_code == 200
     refused = viewer.post("/api/dashboards/db", json={"dashboard": {"title": "mine"}, "folderUid": Folder.PLATFORM.uid})
     assert refused.status_code == 403
-    assert viewer.get("/api/datasources").status_code == 403
+    for path in ("/api/datasources", "/api/folders", "/api/admin/users"):
+        assert viewer.post(path, json={}).status_code == 403, path
+    assert viewer.get("/api/admin/settings").status_code == 403
 
 
 def test_not_even_the_administrator_overwrites_what_is_provisioned(grafana: httpx.Client) -> None:
@@ -169,9 +171,11 @@ def test_answers_carry_security_headers_and_cookies_fit_the_scheme(
     assert ("Secure" in cookie) is urls["grafana"].startswith("https")
 
 
-def test_provisioning_leaves_no_warning_in_the_log(loki: Any) -> None:
+def test_provisioning_leaves_no_warning_in_the_log(loki: Any, prometheus: Any) -> None:
+    [started] = prometheus('max(process_start_time_seconds{job="grafana"})')
+    since_ns = float(started["value"][1]) * 1e9
     streams = loki('{service="grafana"} | level=~"warn|error|fatal" |= "provisioning"', minutes=60)
-    assert [line for stream in streams for _, line in stream["values"]] == []
+    assert [line for stream in streams for stamp, line in stream["values"] if int(stamp) >= since_ns] == []
 
 
 def test_grafana_reports_nothing_to_the_outside(grafana: httpx.Client) -> None:
