@@ -25,7 +25,8 @@ def board() -> Board:
 
 
 def _health() -> Row:
-    waiting = 'kube_pod_container_status_waiting_reason{namespace=~"$namespace", reason!="ContainerCreating"}'
+    starting = "ContainerCreating|PodInitializing"
+    waiting = f'kube_pod_container_status_waiting_reason{{namespace=~"$namespace", reason!~"{starting}"}}'
     return Row(
         "Health",
         [
@@ -189,9 +190,7 @@ def _limits() -> Row:
             panels.graph(
                 title="Memory, by service",
                 about="Memory that counts against limits, by service: the fifteen largest.",
-                queries=[
-                    Promql(f"topk(15, sum by (service) (service:memory_working_set_bytes:sum{WHERE}))", "{{service}}")
-                ],
+                queries=[Promql(f"topk(15, {_by_service('service:memory_working_set_bytes:sum')})", "{{service}}")],
                 unit="bytes",
                 links=LINKS,
                 width=HALF,
@@ -200,7 +199,7 @@ def _limits() -> Row:
             panels.graph(
                 title="CPU, by service",
                 about="Cores used, by service: the fifteen busiest.",
-                queries=[Promql(f"topk(15, sum by (service) (service:cpu_usage_cores:rate5m{WHERE}))", "{{service}}")],
+                queries=[Promql(f"topk(15, {_by_service('service:cpu_usage_cores:rate5m')})", "{{service}}")],
                 unit="short",
                 links=LINKS,
                 width=HALF,
@@ -208,6 +207,11 @@ def _limits() -> Row:
             ),
         ],
     )
+
+
+def _by_service(metric: str) -> str:
+    """Summed by service; pods that belong to none (the cluster's own) together under a name of their own."""
+    return f'label_replace(sum by (service) ({metric}{WHERE}), "service", "cluster\'s own", "service", "")'
 
 
 def _quotas() -> Row:
