@@ -1,6 +1,7 @@
 """First `up` and no-change `preview`, against kubectl with the same objects on the same cluster."""
 
 import json
+import os
 import statistics
 import subprocess
 import tempfile
@@ -55,7 +56,9 @@ def _written(path: Path, objects: list[dict[str, Any]]) -> Path:
 
 
 def _kubectl(*arguments: str, accept: tuple[int, ...] = (0,)) -> None:
-    done = subprocess.run(["kubectl", *arguments], env=stack.environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["kubectl", *arguments], env={**os.environ, **stack.environment()}, capture_output=True, text=True, check=False
+    )
     if done.returncode not in accept:
         raise RuntimeError(f"kubectl {arguments[0]}: {done.stderr}")
 

@@ -45,8 +45,9 @@ class Engine:
             "PATH": os.pathsep.join([*map(str, tools), os.environ["PATH"]]),
             "PULUMI_BACKEND_URL": f"file://{_made(self.folder / 'pulumi')}",
             "PULUMI_HOME": str(_made(self.folder / "pulumi-home")),
+            "PULUMI_STACK": self.stack,
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._passphrase()),
-            "PULUMI_OPTION_CONFIG_FILE": str(self._config_file()),
+            "PULUMI_OPTION_CONFIG_FILE": str(self.config_file()),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             **aws.environment(),
@@ -57,7 +58,7 @@ class Engine:
         toolchain.ensure(PROGRAMS)
         # Making a stack writes into the stack file of the folder it is made from: never the clone's.
         shutil.copyfile(repo_root() / "Pulumi.yaml", self.folder / "Pulumi.yaml")
-        self._config_file()
+        self.config_file()
         self.run("stack", "select", self.stack, "--create", "--cwd", str(self.folder))
         known = json.loads(self.run("config", "--json", capture=True))
         for name, value in values.items():
@@ -89,7 +90,7 @@ class Engine:
         shown: dict[str, Any] = json.loads(self.run("stack", "output", "--json", "--show-secrets", capture=True))
         return shown
 
-    def _config_file(self) -> Path:
+    def config_file(self) -> Path:
         """A copy of the stack's file that also holds the secrets made here, so that no run dirties the clone.
 
         Made afresh when the original changes; secrets, and the salt they are encrypted with, are carried over.

@@ -1,6 +1,7 @@
 """The running sandbox, and one client per tool: what a test finds here is what an operator finds."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -78,7 +79,7 @@ def kubectl(deployed: dict[str, Any]) -> Callable[..., Any]:
     """Runs kubectl and gives its JSON."""
 
     def run(*arguments: str) -> Any:
-        environment = stack.environment()
+        environment = {**os.environ, **stack.environment()}
         done = subprocess.run(
             ["kubectl", *arguments, "-o", "json"], env=environment, check=True, capture_output=True, text=True
         )

@@ -1,6 +1,7 @@
 """The stack comes up from nothing, stays as it is, and shows no secret."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -102,7 +103,7 @@ def test_the_in_cluster_endpoints_resolve_and_accept(deployed: dict[str, Any]) -
     checks = " && ".join(f"timeout 5 bash -c '</dev/tcp/{host}/{port}'" for host, port in hosts)
     subprocess.run(
         ["kubectl", "exec", "-n", "dharma", "deploy/api-gateway", "--", "bash", "-c", checks],
-        env=stack.environment(),
+        env={**os.environ, **stack.environment()},
         check=True,
         capture_output=True,
         timeout=120,
