@@ -56,5 +56,6 @@ def test_every_logql_query_parses() -> None:
         for query in queries(page, "logql"):
             argv = [logcli, "--stdin", "--quiet", "query", query]
             done = subprocess.run(argv, input="{}\n", capture_output=True, text=True, check=False)
-            assert "parse error" not in done.stderr.lower(), f"{page.stem}: {query}: {done.stderr}"
-            assert done.returncode == 0, f"{page.stem}: {query}: {done.stderr}"
+            # read from a file, logcli evaluates log queries only; it has parsed a metric query before it says so
+            understood = done.returncode == 0 or "metrics Query: not supported" in done.stderr
+            assert understood, f"{page.stem}: {query}: {done.stderr}"

@@ -3,8 +3,10 @@
 promtool evaluates the rendered rules over the cases in `cases/`, all in one run; each case is a test of its own here.
 """
 
+import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,38 +25,44 @@ NEVER_QUIET = {"Watchdog"}
 
 @pytest.fixture(scope="session")
 def failures(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
-    """What promtool found wrong, by file and title of the case."""
+    """What promtool found wrong, by file and title of the case; nothing, where it passes."""
     folder = tmp_path_factory.mktemp("rules")
     rules = folder / "rendered"
     rules.mkdir()
     rendered.write(rules)
-    files = []
+    paths = []
     for file in load_cases():
         path = folder / f"{file.name}.yaml"
         path.write_text(yaml.safe_dump(promtool_file(file, rules), sort_keys=False, width=10**6), encoding="utf-8")
-        files.append(str(path))
-    report = folder / "report.xml"
+        paths.append(path)
+    promtool = binary("promtool")
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        results = {key: text for found in pool.map(lambda path: _run(promtool, path), paths) for key, text in found}
+    missing = {(case.file, case.title) for case in CASES} - set(results)
+    assert not missing, f"promtool did not run {sorted(missing)[:3]}"
+    return results
+
+
+def _run(promtool: Path, path: Path) -> list[tuple[tuple[str, str], str]]:
+    """What promtool says of each case of one file: nothing, where it passes."""
+    report = path.with_suffix(".xml")
     run = subprocess.run(
-        [binary("promtool"), "test", "rules", f"--junit={report}", *files], capture_output=True, text=True, check=False
+        [promtool, "test", "rules", f"--junit={report}", path], capture_output=True, text=True, check=False
     )
     assert report.exists(), run.stderr
-    found: dict[tuple[str, str], str] = {}
-    seen: set[tuple[str, str]] = set()
-    for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314 - promtool's own output
-        name = Path(suite.attrib["name"]).stem
-        for case in suite.iter("testcase"):
-            seen.add((name, case.attrib["name"]))
-            texts = [(part.text or part.attrib.get("message", "")) for part in case.iter("failure")]
-            if texts:
-                found[(name, case.attrib["name"])] = "\n".join(texts)
-    missing = {(case.file, case.title) for case in CASES} - seen
-    assert not missing, f"promtool did not run {sorted(missing)[:3]}: {run.stderr}{run.stdout}"
-    return found
+    cases = ElementTree.parse(report).getroot().iter("testcase")  # noqa: S314 - promtool's own output
+    return [
+        (
+            (path.stem, case.attrib["name"]),
+            "\n".join(part.text or part.attrib.get("message", "") for part in case.iter("failure")),
+        )
+        for case in cases
+    ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_case(case: Case, failures: dict[tuple[str, str], str]) -> None:
-    assert failures.get((case.file, case.title), "") == ""
+    assert failures[(case.file, case.title)] == ""
 
 
 def _rules() -> list[dict[str, str]]:
