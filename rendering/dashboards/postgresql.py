@@ -220,6 +220,7 @@ def _log() -> Row:
                 queries=[Logql('{service="postgresql"}', lines=100)],
                 unit="short",
                 links=LINKS,
+                when_empty="Nothing was logged in this time range",
             )
         ],
     )

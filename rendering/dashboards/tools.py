@@ -90,6 +90,7 @@ def log_row(tool: str) -> Row:
                 links=links,
                 width=panels.THIRD,
                 stacked=True,
+                when_empty="Nothing was logged in this time range",
             ),
             panels.lines(
                 title="Warnings and errors",
