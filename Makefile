@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help up test test-full check format preview down clean bench lock golden
+.PHONY: help up test test-full check format docs preview down clean bench lock golden
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ check: $(VENV)/ready ## format, lint, types, quick tests; no cluster, no toolcha
 format: $(VENV)/ready ## rewrite the code in the one style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: $(VENV)/ready ## write the generated pages anew: configuration, alerts, recording rules
+	@$(BIN)/python -m components.settings.reference
+	@$(BIN)/python -m rendering.reference
 
 preview: $(VENV)/ready ## `pulumi preview` of STACK=prod|staging|sandbox on a fresh simulated cluster and the local AWS
 	@$(BIN)/python -m sandbox preview $(STACK)

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from typing import Any
 
 from rich.console import Console
 
@@ -15,7 +16,7 @@ _BENCHMARKS = {"deployment": deployment.run, "memory": memory.run}
 
 def main() -> int:
     console = Console(stderr=True)
-    results = {"date": time.strftime("%Y-%m-%d %H:%M")}
+    results: dict[str, Any] = {"date": time.strftime("%Y-%m-%d %H:%M")}
     try:
         for name, run in _BENCHMARKS.items():
             console.print(f"[bold]{name}[/bold] ...")

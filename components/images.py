@@ -21,7 +21,7 @@ class Catalogue:
                     f"images.{setting} names {', '.join(unknown)}; known: {', '.join(sorted(self._images))}"
                 )
 
-    def keys(self) -> tuple[str, ...]:
+    def known(self) -> tuple[str, ...]:
         return tuple(self._images)
 
     def reference(self, key: str) -> str:

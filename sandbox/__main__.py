@@ -78,7 +78,8 @@ def _print_access() -> None:
     for name, url in sorted(outputs["urls"].items()):
         console.print(f"  {name:<14}{url}")
     console.print("  Grafana's user is admin; its password:")
-    console.print('    eval "$(.venv/bin/python -m sandbox env)"; pulumi stack output grafana_admin_password --show-secrets')
+    console.print('    eval "$(.venv/bin/python -m sandbox env)"', markup=False)
+    console.print("    pulumi stack output grafana_admin_password --show-secrets")
 
 
 def _step(name: str, action: Callable[[], object]) -> None:

@@ -17,7 +17,7 @@ def references() -> list[str]:
     config = yaml.safe_load((repo_root() / "Pulumi.sandbox.yaml").read_text())["config"]
     versions = repo_root() / "configs" / "versions.yaml"
     catalogue = Catalogue(versions, ImageSettings.model_validate(config["observability-stack:images"]))
-    return [catalogue.reference(key) for key in catalogue.keys() if key not in _UNUSED]
+    return [catalogue.reference(key) for key in catalogue.known() if key not in _UNUSED]
 
 
 def import_to_node() -> None:

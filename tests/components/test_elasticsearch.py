@@ -8,7 +8,7 @@ from components.elasticsearch import Elasticsearch, ElasticsearchArgs
 from components.settings.tools import SpanStoreSettings
 from tests.components.recording import Recording, record, shared
 
-IN_VPC = {"vpc_id": "vpc-1", "subnet_ids": ("subnet-1", "subnet-2"), "client_cidrs": ("10.0.0.0/16",)}
+IN_VPC: dict[str, Any] = {"vpc_id": "vpc-1", "subnet_ids": ("subnet-1", "subnet-2"), "client_cidrs": ("10.0.0.0/16",)}
 
 
 def store(password: str | None = None, **settings: Any) -> Recording:

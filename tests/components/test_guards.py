@@ -7,6 +7,8 @@ import pytest
 
 from components.guards import GuardError, check_size
 
+CLAIM = "kubernetes:core/v1:PersistentVolumeClaim"
+
 
 def change(
     old_gib: int, new_gib: int, kind: str = "kubernetes:core/v1:PersistentVolumeClaim"
@@ -20,7 +22,7 @@ def change(
 
 
 def test_a_smaller_volume_is_refused_with_the_least_that_is_accepted() -> None:
-    with pytest.raises(GuardError, match="loki-data-0 has 5 GiB and no volume can shrink; set storage.size_gib to 5"):
+    with pytest.raises(GuardError, match=r"loki-data-0 has 5 GiB and no volume can shrink; set storage\.size_gib to 5"):
         check_size(change(5, 4))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from sandbox import processes
 from sandbox.errors import SandboxError
+from sandbox.paths import state_dir
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -21,7 +22,7 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pid_of(name: str) -> int:
-    known = json.loads((processes.state_dir() / "processes" / f"{name}.json").read_text())
+    known = json.loads((state_dir() / "processes" / f"{name}.json").read_text())
     return int(known["pid"])
 
 
@@ -35,7 +36,8 @@ def test_a_second_start_leaves_the_first_alone() -> None:
 
 
 def test_children_end_with_it() -> None:
-    script = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); time.sleep(60)"
+    sleep = "import time; time.sleep(60)"
+    script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', '{sleep}'])"
     processes.start("parent", [sys.executable, "-c", script])
     parent = psutil.Process(pid_of("parent"))
     while not parent.children():
@@ -46,7 +48,7 @@ def test_children_end_with_it() -> None:
 
 
 def test_a_recycled_process_id_is_not_ours() -> None:
-    folder = processes.state_dir() / "processes"
+    folder = state_dir() / "processes"
     folder.mkdir(parents=True)
     (folder / "other.json").write_text(json.dumps({"pid": os.getpid(), "created": 1.0}))
     assert not processes.alive("other")
