@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
-from pulumi_aws.iam import Role, RolePolicy
 
 from components.settings.tools import ObjectStoreSettings
 from components.shared import PART_OF, SharedOutputs
@@ -186,14 +185,14 @@ def _role(
     if provider is None:
         return None
     subject = f"system:serviceaccount:{args.shared.namespace}:{args.service_account}"
-    role = Role(
+    role = aws.iam.Role(
         f"{name}-role",
         name=f"{PART_OF}-{args.shared.stack}-loki",
         assume_role_policy=trust_policy(provider, subject),
         tags=tags,
         opts=opts,
     )
-    RolePolicy(f"{name}-access", role=role.id, policy=bucket.arn.apply(access_policy), opts=opts)
+    aws.iam.RolePolicy(f"{name}-access", role=role.id, policy=bucket.arn.apply(access_policy), opts=opts)
     return role.arn
 
 

@@ -16,7 +16,6 @@ from sandbox.aws.provider.settings import Endpoint, ProviderSettings
 from sandbox.aws.provider.shape import Fields, Kind
 
 # The SDK warns of its own old names while it is imported.
-pytestmark = pytest.mark.filterwarnings(r"ignore:(aws|s3)\..* has been deprecated:DeprecationWarning")
 
 # How an SDK annotation of each kind reads; `Args` is one of the SDK's own classes.
 ANNOTATIONS = {
@@ -33,9 +32,9 @@ ANNOTATIONS = {
 
 def sdk_class(token: str) -> Any:
     """The SDK's class (or, for a function, the function) of a token such as `aws:s3/bucket:Bucket`."""
-    package, module, name = re.fullmatch(r"aws:(\w+)/(\w+):(\w+)", token).groups()  # type: ignore[union-attr]
-    folder = "pulumi_aws" if package == "index" else f"pulumi_aws.{package}"
-    found = importlib.import_module(f"{folder}.{snake(module)}")
+    package, name = re.fullmatch(r"aws:(\w+)/\w+:(\w+)", token).groups()  # type: ignore[union-attr]
+    # By attribute: the SDK loads its packages when they are first used, and an import past that half loads them.
+    found = pulumi_aws if package == "index" else getattr(pulumi_aws, package)
     return getattr(found, name, None) or getattr(found, snake(name))
 
 
