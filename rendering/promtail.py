@@ -21,6 +21,10 @@ PODS_JOB = "kubernetes-pods"
 JOURNAL_JOB = "systemd-journal"
 FILES_JOB = "node-files"
 
+# Lines older than this when they are read were kept waiting, and are slowed down in place of dropped (`late` in the
+# native file). What arrives within it has to fit the burst.
+FRESH_SECONDS = 2
+
 Stage = dict[str, Any]
 
 
@@ -48,9 +52,11 @@ class PromtailValues:
         """Raises ValueError with field, value and what to write instead."""
         if self.lines_per_second < 1:
             raise ValueError(f"logs.lines_per_second is {self.lines_per_second}; set 1 or more (the task's is 1000)")
-        if self.burst_lines < self.lines_per_second:
+        least_burst = FRESH_SECONDS * self.lines_per_second
+        if self.burst_lines < least_burst:
             raise ValueError(
-                f"logs.burst_lines is {self.burst_lines}; set {self.lines_per_second} or more (the rate itself)"
+                f"logs.burst_lines is {self.burst_lines}; set {least_burst} or more ({FRESH_SECONDS} seconds of the "
+                "rate: what may be read at once and still be fresh)"
             )
         for path in self.extra_node_files:
             if not path.startswith("/"):
@@ -86,9 +92,11 @@ def _stages(stages: Iterable[Stage], values: PromtailValues) -> list[Stage]:
     for stage in stages:
         if stage.get("match", {}).get("pipeline_name") in unwanted:
             continue
-        if "limit" in stage:
+        if "by_label_name" in stage.get("limit", {}):
             rates = {"rate": values.lines_per_second, "burst": values.burst_lines}
             kept.append({"limit": {**stage["limit"], **rates}})
+        elif "match" in stage:
+            kept.append({"match": {**stage["match"], "stages": _stages(stage["match"]["stages"], values)}})
         else:
             kept.append(stage)
     return kept

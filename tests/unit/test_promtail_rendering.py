@@ -10,6 +10,7 @@ from rendering import documents
 from rendering.declarations import load_services
 from rendering.promtail import (
     FILES_JOB,
+    FRESH_SECONDS,
     JOURNAL_JOB,
     PODS_JOB,
     STREAM_LABELS,
@@ -89,16 +90,32 @@ def test_while_loki_is_away_nothing_is_given_up() -> None:
     assert client["drop_rate_limited_batches"] is False
 
 
-@pytest.mark.parametrize("job", [PODS_JOB, JOURNAL_JOB, FILES_JOB])
-def test_each_service_has_a_rate_of_its_own(job: str) -> None:
-    [limit] = [stage["limit"] for stage in stages(rendered(), job) if "limit" in stage]
-    assert (limit["rate"], limit["burst"], limit["by_label_name"]) == (1000, 2000, "service")
-    assert limit["drop"] is True  # Promtail limits by label in no other way
+def limits(document: dict[str, Any], job: str) -> list[dict[str, Any]]:
+    return [stage["limit"] for stage in stages(document, job) if "limit" in stage]
+
+
+def test_each_service_has_a_rate_of_its_own_and_what_was_kept_waiting_is_never_dropped() -> None:
+    [of_a_service, of_late_lines] = limits(rendered(), PODS_JOB)
+    assert (of_a_service["rate"], of_a_service["burst"], of_a_service["by_label_name"]) == (1000, 2000, "service")
+    assert of_a_service["drop"] is True  # Promtail limits by label in no other way
+    assert of_late_lines["drop"] is False
+
+
+@pytest.mark.parametrize("job", [JOURNAL_JOB, FILES_JOB])
+def test_lines_of_the_node_are_slowed_down_and_never_dropped(job: str) -> None:
+    assert [limit["drop"] for limit in limits(rendered(), job)] == [False]
 
 
 def test_rates_are_settings() -> None:
-    limits = [s["limit"] for s in stages(rendered(lines_per_second=5, burst_lines=7), PODS_JOB) if "limit" in s]
-    assert [(limit["rate"], limit["burst"]) for limit in limits] == [(5, 7)]
+    [of_a_service, _] = limits(rendered(lines_per_second=5, burst_lines=70), PODS_JOB)
+    assert (of_a_service["rate"], of_a_service["burst"]) == (5, 70)
+
+
+def test_a_line_is_fresh_as_long_as_the_burst_lasts() -> None:
+    [late] = [
+        s["template"]["template"] for s in stages(rendered(), PODS_JOB) if s.get("template", {}).get("source") == "late"
+    ]
+    assert f") {FRESH_SECONDS} }}}}" in late
 
 
 def reasons(document: dict[str, Any]) -> set[str]:
@@ -159,7 +176,11 @@ def test_the_base_is_left_as_it_was() -> None:
     ("overrides", "message"),
     [
         ({"lines_per_second": 0}, "logs.lines_per_second is 0; set 1 or more (the task's is 1000)"),
-        ({"burst_lines": 10}, "logs.burst_lines is 10; set 1000 or more (the rate itself)"),
+        (
+            {"burst_lines": 10},
+            "logs.burst_lines is 10; set 2000 or more (2 seconds of the rate: what may be read at once and still be "
+            "fresh)",
+        ),
         ({"extra_node_files": ("x.log",)}, "logs.extra_node_files holds 'x.log'; write an absolute path"),
     ],
 )
