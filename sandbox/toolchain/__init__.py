@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox.toolchain import builder, cache
-from sandbox.toolchain.table import program_names
+from sandbox.toolchain.table import program_names, usual_programs
 
-__all__ = ["bin_dir", "binary", "ensure", "local_program", "program_names"]
+__all__ = ["bin_dir", "binary", "ensure", "local_program", "program_names", "usual_programs"]
 
 
 def ensure(names: Iterable[str]) -> dict[str, Path]:

@@ -11,7 +11,7 @@ from sandbox.toolchain.lock import lock
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox.toolchain", description=__doc__)
-    parser.add_argument("names", nargs="*", help="programs to build (default: all); with --lock: groups")
+    parser.add_argument("names", nargs="*", help="programs to build (default: all usual ones); with --lock: groups")
     parser.add_argument("--lock", action="store_true", help="rewrite go.mod and go.sum of these groups")
     arguments = parser.parse_args()
     # A plain kill ends the compiler too, as an interrupt from the keyboard does.
@@ -22,7 +22,7 @@ def main() -> int:
                 lock(name)
                 print(f"locked {name}", flush=True)
         else:
-            for name, path in toolchain.ensure(arguments.names or toolchain.program_names()).items():
+            for name, path in toolchain.ensure(arguments.names or toolchain.usual_programs()).items():
                 print(f"{name}: {path}")
     except SandboxError as error:
         print(f"sandbox.toolchain: {error}", file=sys.stderr)

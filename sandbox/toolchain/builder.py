@@ -12,7 +12,7 @@ from pathlib import Path
 from sandbox.errors import SandboxError
 from sandbox.toolchain import cache, debian, golang
 from sandbox.toolchain.progress import Progress
-from sandbox.toolchain.table import HERE, Group, group_of, program_names
+from sandbox.toolchain.table import HERE, Group, group_of, program_names, usual_programs
 
 
 def ensure(names: Iterable[str]) -> dict[str, Path]:
@@ -24,6 +24,8 @@ def ensure(names: Iterable[str]) -> dict[str, Path]:
     missing = [name for name in wanted if find(name) is None]
     if missing:
         _build_all(missing)
+    # Also where an earlier run was stopped after its last program, before it could clear up.
+    if missing or (cache.has_build_caches() and all(find(name) for name in usual_programs())):
         cache.drop_build_caches()
     return {name: _found(name) for name in wanted}
 

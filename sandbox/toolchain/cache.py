@@ -86,6 +86,11 @@ def make_room() -> None:
         )
 
 
+def has_build_caches() -> bool:
+    """True when Go's caches take up room."""
+    return any((golang.build_dir() / folder).exists() for folder in ("mod", "go"))
+
+
 def drop_build_caches() -> bool:
     """Removes Go's module and build caches unless another run uses them. False when they stay."""
     with (golang.build_dir() / "users.lock").open("w") as handle:

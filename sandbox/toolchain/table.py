@@ -37,6 +37,7 @@ class Group(_Entry):
     variables: dict[str, str] = {}
     tags: tuple[str, ...] = ()
     cgo: Literal["none", "static", "dynamic"] = "none"
+    on_request: bool = False  # left out when all programs are built
     debian: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()  # programs of this table that the preparation runs
     requires: dict[str, str] = {}
@@ -95,6 +96,11 @@ def group_of(program: str) -> Group:
         if program in group.programs:
             return group
     raise KeyError(f"{program} is not in {HERE.name}/programs.yaml")
+
+
+def usual_programs() -> list[str]:
+    """What `python -m sandbox.toolchain` builds when nothing is named."""
+    return [name for name in program_names() if not group_of(name).on_request]
 
 
 def program_names() -> list[str]:

@@ -108,6 +108,16 @@ def test_build_caches_are_dropped_when_all_is_built(monkeypatch: pytest.MonkeyPa
     assert not (golang.build_dir() / "mod").exists()
 
 
+def test_build_caches_of_a_stopped_run_are_dropped_when_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    (golang.build_dir() / "mod").mkdir()
+    _put("wire")
+    builder.ensure(["wire"])
+    assert (golang.build_dir() / "mod").exists()
+    monkeypatch.setattr(builder, "usual_programs", lambda: ["wire"])
+    builder.ensure(["wire"])
+    assert not (golang.build_dir() / "mod").exists()
+
+
 def test_build_caches_stay_while_another_run_uses_them() -> None:
     (golang.build_dir() / "mod").mkdir()
     with cache.using_build_caches():

@@ -10,7 +10,7 @@ from sandbox import paths
 from sandbox.errors import SandboxError
 from sandbox.toolchain import builder, images
 from sandbox.toolchain.images.table import Image, Version, bases, by_key
-from sandbox.toolchain.table import HERE, Group, group_of, groups, program_names
+from sandbox.toolchain.table import HERE, Group, group_of, groups, program_names, usual_programs
 
 
 def test_every_image_of_the_catalogue_can_be_made() -> None:
@@ -60,6 +60,11 @@ def test_no_file_of_the_toolchain_names_a_path_or_a_proxy() -> None:
 def test_programs_have_one_group_each() -> None:
     names = program_names()
     assert len(names) == len(set(names))
+
+
+def test_program_on_request_is_left_out_of_all() -> None:
+    assert "alloy" in program_names()
+    assert "alloy" not in usual_programs()
 
 
 def test_programs_come_in_the_order_they_are_built() -> None:
