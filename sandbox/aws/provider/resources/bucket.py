@@ -69,7 +69,11 @@ class Bucket(Resource):
             self.aws.s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tag_list(tags)})
 
     def _empty(self, name: str) -> None:
-        """Removes all objects with all their versions and delete markers, and unfinished uploads."""
+        """Removes all objects with all their versions and delete markers, and unfinished uploads.
+
+        Versioning goes on again for it: where it is suspended, moto fails on a key that has a delete marker.
+        """
+        self.aws.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         for page in self.aws.s3.get_paginator("list_object_versions").paginate(Bucket=name):
             found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
             doomed: Any = [{"Key": item.get("Key"), "VersionId": item.get("VersionId")} for item in found]
