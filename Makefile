@@ -22,12 +22,11 @@ up: $(VENV)/ready ## the stack on this machine: sandbox, `pulumi up`, URLs (NODE
 
 test: check ## everything, on the running parts: native checks, rules, end to end
 	@$(BIN)/python -m sandbox up --node $(NODE)
-	@$(BIN)/python -m pytest tests/native tests/rules
-	@$(BIN)/python -m pytest tests/e2e
+	@$(BIN)/python -m pytest -m "not full" tests/native tests/rules tests/e2e
 
-test-full: $(VENV)/ready ## as test, and what takes long; writes docs/proof.md
-	@$(MAKE) test
-	@$(BIN)/python -m pytest tests/full
+test-full: check ## as test, and what takes long
+	@$(BIN)/python -m sandbox up --node $(NODE)
+	@$(BIN)/python -m pytest tests/native tests/rules tests/e2e
 
 check: $(VENV)/ready ## format, lint, types, quick tests; no cluster, no toolchain
 	@$(BIN)/ruff format --check .

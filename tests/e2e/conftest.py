@@ -23,7 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def deployed() -> dict[str, Any]:
-    """The stack, brought up by the real engine if it is not up; its outputs."""
+    """The stack, brought up from nothing by the real engine; its outputs. What an earlier run left goes first."""
+    stack.destroy()
     stack.up()
     return stack.outputs()
 

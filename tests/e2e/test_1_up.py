@@ -17,12 +17,6 @@ Kubectl = Callable[..., Any]
 STACK_NAMESPACES = ("monitoring", "monitoring-agents")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def from_nothing() -> None:
-    """Whatever an earlier run left of the stack goes first, so that this run shows a first `up`."""
-    stack.destroy()
-
-
 @pytest.mark.real_node
 def test_every_workload_is_ready_without_a_restart(deployed: dict[str, Any], kubectl: Kubectl) -> None:
     pods = [pod for namespace in STACK_NAMESPACES for pod in kubectl("get", "pods", "-n", namespace)["items"]]

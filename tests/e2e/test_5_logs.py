@@ -19,7 +19,7 @@ from sandbox import aws, platform, stack
 from sandbox.paths import repo_root
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.real_node
+pytestmark = [pytest.mark.real_node, pytest.mark.full]
 Query = Callable[..., list[dict[str, Any]]]
 Kubectl = Callable[..., Any]
 SERVICES = [service.name for service in load_services(repo_root() / "configs" / "services.yaml")]

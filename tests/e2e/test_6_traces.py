@@ -16,7 +16,7 @@ from sandbox import platform, stack
 from sandbox.paths import repo_root
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.real_node
+pytestmark = [pytest.mark.real_node, pytest.mark.full]
 Query = Callable[..., list[dict[str, Any]]]
 Kubectl = Callable[..., Any]
 DECLARED = load_platform(repo_root() / "configs" / "services.yaml")

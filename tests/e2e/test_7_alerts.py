@@ -12,7 +12,7 @@ from sandbox import drills
 from sandbox.paths import repo_root
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.real_node
+pytestmark = [pytest.mark.real_node, pytest.mark.full]
 Query = Callable[..., list[dict[str, Any]]]
 
 # What cannot be in a healthy sandbox's scrape, and why.

@@ -16,7 +16,7 @@ from sandbox.toolchain import images
 from tests.waiting import eventually
 
 NAMESPACE = "node-test"
-pytestmark = pytest.mark.real_node
+pytestmark = [pytest.mark.real_node, pytest.mark.full]
 
 
 def kubectl(*args: str) -> str:
