@@ -20,7 +20,6 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 Collector = Literal["promtail", "alloy"]
 LINES_PER_SECOND, BURST_LINES = 100, 400
-COLLECTORS: tuple[Collector, ...] = ("promtail", "alloy")
 
 
 def stack_configuration(collector: Collector = "promtail", **overrides: Any) -> str:

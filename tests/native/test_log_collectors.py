@@ -9,7 +9,7 @@ import pytest
 
 from rendering.promtail import STREAM_LABELS
 from tests.native.alert_metrics import emitted, read_by_alerts
-from tests.native.collector_process import BURST_LINES, COLLECTORS, Collector, counted, running_collector
+from tests.native.collector_process import BURST_LINES, Collector, counted, running_collector
 from tests.native.log_contract import CASES, Case
 from tests.native.loki_process import Entry, LokiClient, running_loki
 from tests.waiting import eventually
@@ -61,7 +61,7 @@ DROPPED: dict[Collector, tuple[str, str]] = {
 READ: dict[Collector, str] = {"promtail": "promtail_read_lines_total", "alloy": "loki_source_file_read_lines_total"}
 
 
-@pytest.fixture(scope="module", params=COLLECTORS)
+@pytest.fixture(scope="module", params=("promtail", pytest.param("alloy", marks=pytest.mark.full)))
 def collected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collected]:
     """Every case's lines, a flood and a quiet neighbour, through Promtail into Loki."""
     collector: Collector = request.param

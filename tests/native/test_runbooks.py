@@ -54,7 +54,7 @@ def test_every_logql_query_parses() -> None:
     logcli = binary("logcli")
     for page in PAGES:
         for query in queries(page, "logql"):
-            argv = [logcli, "--stdin", "--quiet", "query", query]
+            argv: list[str | Path] = [logcli, "--stdin", "--quiet", "query", query]
             done = subprocess.run(argv, input="{}\n", capture_output=True, text=True, check=False)
             # read from a file, logcli evaluates log queries only; it has parsed a metric query before it says so
             understood = done.returncode == 0 or "metrics Query: not supported" in done.stderr
