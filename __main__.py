@@ -6,6 +6,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components import alertmanager, grafana, jaeger, loki, prometheus, settings
+from components.alloy import Alloy, AlloyArgs
 from components.elasticsearch import Elasticsearch, ElasticsearchArgs
 from components.exporters import ExporterImages, Exporters, ExportersArgs
 from components.foundation import Foundation, FoundationArgs
@@ -15,7 +16,7 @@ from components.object_store import ObjectStore, ObjectStoreArgs
 from components.promtail import Promtail, PromtailArgs
 from components.shared import SharedOutputs
 from rendering.datasources import DatasourceUrls
-from rendering.declarations import load_platform, load_teams
+from rendering.declarations import DeclarationError, check_owners, load_platform, load_teams
 from rendering.profiles import Profile
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
@@ -27,6 +28,9 @@ def main() -> None:
     images = Catalogue(CONFIGS / "versions.yaml", chosen.images)
     platform = load_platform(CONFIGS / "services.yaml")
     teams = load_teams(CONFIGS / "teams.yaml")
+    check_owners(platform, teams)
+    if not chosen.alertmanager.heartbeat_enabled:
+        pulumi.log.warn("alertmanager.heartbeat_enabled is false: when Prometheus or Alertmanager dies, nobody is told")
     shared = SharedOutputs(
         environment=chosen.environment,
         cluster=chosen.cluster,
@@ -136,17 +140,17 @@ def main() -> None:
         ),
         pulumi.ResourceOptions.merge(within, pulumi.ResourceOptions(depends_on=[bucket])),
     )
-    Promtail(
-        "promtail",
-        PromtailArgs(
-            shared=shared,
-            settings=chosen.logs,
-            image=images.reference("promtail"),
-            services=platform.services,
-            loki=endpoint_of["loki"],
-        ),
-        within,
+    collector = PromtailArgs(
+        shared=shared,
+        settings=chosen.logs,
+        image=images.reference(chosen.logs.collector),
+        services=platform.services,
+        loki=endpoint_of["loki"],
     )
+    if chosen.logs.collector == "alloy":
+        Alloy("alloy", AlloyArgs(collector=collector, busybox_image=images.reference("busybox")), within)
+    else:
+        Promtail("promtail", collector, within)
     traces = jaeger.Jaeger(
         "jaeger",
         jaeger.JaegerArgs(
@@ -204,5 +208,5 @@ def main() -> None:
 
 try:
     main()
-except settings.SettingsError as error:
+except (settings.SettingsError, DeclarationError) as error:
     raise pulumi.RunError(str(error)) from None

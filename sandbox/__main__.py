@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -100,6 +101,7 @@ def main() -> int:
         if action is preview:
             command.add_argument("stack", choices=("sandbox", "staging", "prod"))
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a build that is told to end takes its compiler along
     try:
         arguments.action(arguments)
     except SandboxError as error:
