@@ -38,9 +38,10 @@ format: $(VENV)/ready ## rewrite the code in the one style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-docs: $(VENV)/ready ## write the generated pages anew: configuration, alerts, recording rules
+docs: $(VENV)/ready ## write the generated pages anew: configuration, cost, alerts, recording rules
 	@$(BIN)/python -m components.settings.reference
 	@$(BIN)/python -m rendering.reference
+	@$(BIN)/python -m components.cost_page
 
 preview: $(VENV)/ready ## `pulumi preview` of STACK=prod|staging|sandbox on a fresh simulated cluster and the local AWS
 	@$(BIN)/python -m sandbox preview $(STACK)
@@ -58,7 +59,8 @@ bench: $(VENV)/ready ## benchmarks, side by side in one run; writes build/bench.
 
 lock: $(VENV)/ready ## write the lock files anew from pyproject.toml
 	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-header -o requirements.txt pyproject.toml
-	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --extra dev --no-emit-index-url --no-emit-find-links --no-header -o requirements-dev.txt pyproject.toml
+	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --extra dev --no-emit-index-url --no-emit-find-links --no-header -o requirements-dev.txt pyproject.toml
+	@cd delivery && ../$(BIN)/pip-compile -q --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-header -o requirements.txt requirements.in
 
 $(VENV)/ready: requirements-dev.txt
 	@echo "Python packages -> $(VENV)"
@@ -66,3 +68,6 @@ $(VENV)/ready: requirements-dev.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install -q --require-hashes -r requirements-dev.txt
 	@touch $@
+
+.DEFAULT:
+	@echo "make $@ is no command; these are:" && $(MAKE) --no-print-directory help && exit 2

@@ -5,19 +5,24 @@ from pathlib import Path
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components import alertmanager, grafana, jaeger, loki, prometheus, settings
+from components import alertmanager, alerts, cost, grafana, jaeger, loki, prometheus, settings
+from components import backup as backups
 from components.alloy import Alloy, AlloyArgs
 from components.elasticsearch import Elasticsearch, ElasticsearchArgs
 from components.exporters import ExporterImages, Exporters, ExportersArgs
 from components.foundation import Foundation, FoundationArgs
-from components.guards import guard_cluster
+from components.grafana_access import GrafanaAccess, GrafanaAccessArgs
+from components.guards import check_existing_secrets, guard_cluster
 from components.images import Catalogue
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.promtail import Promtail, PromtailArgs
 from components.shared import SharedOutputs
+from rendering.dashboards.dropped_in import DashboardError
 from rendering.datasources import DatasourceUrls
 from rendering.declarations import DeclarationError, check_owners, load_platform, load_teams
+from rendering.prices import CostError
 from rendering.profiles import Profile
+from rendering.rules import RuleError
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 
@@ -29,6 +34,9 @@ def main() -> None:
     platform = load_platform(CONFIGS / "services.yaml")
     teams = load_teams(CONFIGS / "teams.yaml")
     check_owners(platform, teams)
+    alerts.check_alerts(chosen.prometheus, teams)
+    costs = cost.figures(chosen, platform)
+    monthly_cost_usd = cost.announced(costs)
     if not chosen.alertmanager.heartbeat_enabled:
         pulumi.log.warn("alertmanager.heartbeat_enabled is false: when Prometheus or Alertmanager dies, nobody is told")
     shared = SharedOutputs(
@@ -38,9 +46,11 @@ def main() -> None:
         namespace=chosen.namespaces.monitoring,
         agents_namespace=chosen.namespaces.agents,
         pull_secrets=chosen.images.pull_secrets,
+        existing_secrets=chosen.existing_secrets,
         protect_data=chosen.protect_data,
     )
     guard_cluster(loaded.stack)
+    check_existing_secrets(shared.namespace, loaded.existing_secrets)
     cluster = kubernetes.Provider(
         "kubernetes",
         enable_server_side_apply=True,
@@ -59,17 +69,10 @@ def main() -> None:
             retention_days=chosen.loki.retention_days,
             chunk_prefixes=loki.CHUNK_PREFIXES,
             service_account=loki.TOOL,
+            backup_prefix=backups.PREFIX,
+            backup_keep_days=chosen.backup.keep_days,
+            backup_service_account=backups.TOOL,
         ),
-    )
-    spans = Elasticsearch(
-        "span-store",
-        ElasticsearchArgs(
-            shared=shared,
-            settings=chosen.span_store,
-            image=images.reference("opensearch"),
-            password=secrets.get("span_store_password"),
-        ),
-        within,
     )
     endpoint_of = {
         "prometheus": prometheus.endpoint(shared.namespace),
@@ -80,7 +83,43 @@ def main() -> None:
     }
     exposure_of = {tool: getattr(chosen, tool).exposure for tool in endpoint_of}
     urls = {tool: exposure_of[tool].url or endpoint.url for tool, endpoint in endpoint_of.items()}
-
+    s3_keys = (
+        {name: secrets[name] for name in loki.S3_KEYS if name in secrets} if chosen.object_store.endpoint else None
+    )
+    # First, for it takes longest to be Ready.
+    logs = loki.Loki(
+        "loki",
+        loki.LokiArgs(
+            shared=shared,
+            settings=chosen.loki,
+            image=images.reference("loki"),
+            busybox_image=images.reference("busybox"),
+            bucket=chosen.object_store.bucket,
+            region=loaded.region,
+            service_count=len(platform.services),
+            alertmanager=endpoint_of["alertmanager"],
+            prometheus=endpoint_of["prometheus"],
+            rules=alerts.rule_files(loki.TOOL, chosen.prometheus, urls["grafana"]),
+            s3_endpoint=chosen.object_store.endpoint,
+            role_arn=bucket.role_arn,
+            s3_keys=s3_keys,
+        ),
+        pulumi.ResourceOptions.merge(within, pulumi.ResourceOptions(depends_on=[bucket])),
+    )
+    spans = Elasticsearch(
+        "span-store",
+        ElasticsearchArgs(
+            shared=shared,
+            settings=chosen.span_store,
+            image=images.reference("opensearch"),
+            python_image=images.reference("python"),
+            index_prefix=jaeger.index_prefix(shared.environment),
+            password=secrets.get("span_store_password"),
+            master_password=secrets.get("span_store_master_password"),
+            key=secrets.get("span_store_key"),
+        ),
+        within,
+    )
     alertmanager.Alertmanager(
         "alertmanager",
         alertmanager.AlertmanagerArgs(
@@ -115,30 +154,9 @@ def main() -> None:
             blackbox_config=(CONFIGS / "prometheus" / "blackbox.yaml").read_text(),
             postgresql_password=secrets.get("postgresql_password"),
             redis_password=secrets.get("redis_password"),
-            span_store_url=spans.url,
-            span_store_username=chosen.span_store.username,
-            span_store_password=secrets.get("span_store_password"),
+            span_store=spans.store,
         ),
         within,
-    )
-    loki.Loki(
-        "loki",
-        loki.LokiArgs(
-            shared=shared,
-            settings=chosen.loki,
-            image=images.reference("loki"),
-            busybox_image=images.reference("busybox"),
-            bucket=chosen.object_store.bucket,
-            region=loaded.region,
-            service_count=len(platform.services),
-            alertmanager=endpoint_of["alertmanager"],
-            prometheus=endpoint_of["prometheus"],
-            runbook_base_url=chosen.prometheus.runbook_base_url,
-            s3_endpoint=chosen.object_store.endpoint,
-            role_arn=bucket.role_arn,
-            s3_keys={name: secrets[name] for name in loki.S3_KEYS} if chosen.object_store.endpoint else None,
-        ),
-        pulumi.ResourceOptions.merge(within, pulumi.ResourceOptions(depends_on=[bucket])),
     )
     collector = PromtailArgs(
         shared=shared,
@@ -147,10 +165,12 @@ def main() -> None:
         services=platform.services,
         loki=endpoint_of["loki"],
     )
+    # Destroy ends the agents first: they hand over what they have read, and wait a minute for a Loki that is gone.
+    with_logs = pulumi.ResourceOptions.merge(within, pulumi.ResourceOptions(depends_on=[logs]))
     if chosen.logs.collector == "alloy":
-        Alloy("alloy", AlloyArgs(collector=collector, busybox_image=images.reference("busybox")), within)
+        Alloy("alloy", AlloyArgs(collector=collector, busybox_image=images.reference("busybox")), with_logs)
     else:
-        Promtail("promtail", collector, within)
+        Promtail("promtail", collector, with_logs)
     traces = jaeger.Jaeger(
         "jaeger",
         jaeger.JaegerArgs(
@@ -158,30 +178,22 @@ def main() -> None:
             settings=chosen.jaeger,
             image=images.reference("jaeger"),
             cleaner_image=images.reference("jaeger_es_index_cleaner"),
-            busybox_image=images.reference("busybox"),
-            store=jaeger.SpanStore(
-                kind="opensearch",
-                url=spans.url,
-                host=spans.host,
-                port=spans.port,
-                shards=chosen.span_store.shards,
-                replicas=chosen.span_store.replicas,
-                username=chosen.span_store.username,
-                password=secrets.get("span_store_password"),
-            ),
+            python_image=images.reference("python"),
+            store=spans.store,
             platform=platform,
             prometheus=endpoint_of["prometheus"],
             grafana_url=urls["grafana"],
         ),
-        within,
+        within,  # its pods wait for the store themselves, and say so
     )
-    grafana.Grafana(
+    ui = grafana.Grafana(
         "grafana",
         grafana.GrafanaArgs(
             shared=shared,
             settings=chosen.grafana,
             image=images.reference("grafana"),
-            admin_password=secrets["grafana_admin_password"],
+            admin_password=secrets.get("grafana_admin_password"),
+            secret_key=secrets.get("grafana_secret_key"),
             platform=platform,
             datasources=DatasourceUrls(
                 prometheus=endpoint_of["prometheus"].url,
@@ -191,9 +203,44 @@ def main() -> None:
                 scrape_interval_seconds=chosen.prometheus.scrape_interval_seconds,
             ),
             runbook_base_url=chosen.prometheus.runbook_base_url,
+            costs=costs if monthly_cost_usd else None,
             oidc_client_secret=secrets.get("grafana_oidc_client_secret"),
+            database_password=secrets.get("grafana_database_password"),
         ),
         within,
+    )
+    GrafanaAccess(
+        "grafana-access",
+        GrafanaAccessArgs(
+            shared=shared,
+            image=images.reference("python"),
+            grafana=ui.endpoint,
+            admin_secret=grafana.SECRET,
+            teams=teams,
+        ),
+        within,  # its job waits for Grafana itself
+    )
+    backups.Backup(
+        "grafana-backup",
+        backups.BackupArgs(
+            shared=shared,
+            settings=chosen.backup,
+            python_image=images.reference("python"),
+            aws_image=images.reference("aws_cli"),
+            postgres_image=images.reference("postgres"),
+            bucket=chosen.object_store.bucket,
+            region=loaded.region,
+            grafana=grafana.TOOL,
+            grafana_claim=grafana.CLAIM,
+            user=grafana.USER,
+            alertmanager=endpoint_of["alertmanager"],
+            database=chosen.grafana.database,
+            s3_endpoint=chosen.object_store.endpoint,
+            role_arn=bucket.backup_role_arn,
+            s3_secret=loki.S3_SECRET if chosen.object_store.endpoint else None,
+        ),
+        # Destroy ends its pods first: a volume does not go while a pod, even one that is through, has it.
+        pulumi.ResourceOptions.merge(within, pulumi.ResourceOptions(depends_on=[ui])),
     )
 
     pulumi.export("namespace", shared.namespace)
@@ -203,10 +250,12 @@ def main() -> None:
     pulumi.export("sampling_endpoint", traces.sampling.url)
     pulumi.export("bucket", bucket.bucket)
     pulumi.export("span_store_url", spans.url)
-    pulumi.export("grafana_admin_password", secrets["grafana_admin_password"])
+    pulumi.export("monthly_cost_usd", monthly_cost_usd)
+    if "grafana_admin_password" in secrets:  # else it is in a Secret that the stack does not own
+        pulumi.export("grafana_admin_password", secrets["grafana_admin_password"])
 
 
 try:
     main()
-except (settings.SettingsError, DeclarationError) as error:
+except (settings.SettingsError, DeclarationError, RuleError, DashboardError, CostError) as error:
     raise pulumi.RunError(str(error)) from None

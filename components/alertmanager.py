@@ -9,6 +9,7 @@ from pulumi_kubernetes import core
 
 from components.settings.tools import AlertmanagerSettings
 from components.shared import Endpoint, SharedOutputs
+from components.tool_secret import tool_secret
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, Data, Mount, PodField, Probe, SecretFiles
 from components.workload.spec import checksum, metadata
@@ -20,7 +21,8 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "alertmanager"
 TOOL = "alertmanager"
 PORT = 9093
 PEER_PORT = 9094
-SECRETS = ("slack_api_url", "pagerduty_routing_key", "smtp_password", "heartbeat_url", "webhook_url")
+SECRETS = ("slack_api_url", "pagerduty_routing_key", "smtp_password", "smtp_ca", "heartbeat_url", "webhook_url")
+SECRET = "alertmanager-secrets"
 SECRETS_FOLDER = "/etc/alertmanager/secrets"
 
 
@@ -57,11 +59,8 @@ class Alertmanager(pulumi.ComponentResource):
         config = core.v1.ConfigMap(
             f"{name}-config", metadata=metadata("alertmanager-config", namespace, labels), data=files, opts=child
         )
-        secrets = core.v1.Secret(
-            f"{name}-secrets",
-            metadata=metadata("alertmanager-secrets", namespace, labels),
-            string_data=dict(args.secrets),
-            opts=child,
+        secrets = tool_secret(
+            f"{name}-secrets", shared=args.shared, name=SECRET, labels=labels, values=args.secrets, parent=self
         )
         Workload(
             name,
@@ -79,7 +78,7 @@ class Alertmanager(pulumi.ComponentResource):
                 exposure=args.settings.exposure,
                 config_checksum=checksum(files),
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=[config, secrets]),
+            pulumi.ResourceOptions(parent=self, depends_on=[config, *secrets]),
         )
         self.register_outputs({"url": self.endpoint.url})
 
@@ -105,7 +104,7 @@ class Alertmanager(pulumi.ComponentResource):
                 Mount(
                     name="config", path="/etc/alertmanager/config", source=ConfigMapFiles(name="alertmanager-config")
                 ),
-                Mount(name="secrets", path=SECRETS_FOLDER, source=SecretFiles(name="alertmanager-secrets")),
+                Mount(name="secrets", path=SECRETS_FOLDER, source=SecretFiles(name=SECRET)),
                 Mount(name="data", path="/alertmanager", source=Data(), read_only=False),
             ),
             readiness=Probe(path="/-/ready", port=PORT),
@@ -116,7 +115,12 @@ class Alertmanager(pulumi.ComponentResource):
 def _files(args: AlertmanagerArgs) -> dict[str, str]:
     settings = args.settings
     smtp = (
-        Smtp(smarthost=settings.smtp_smarthost, sender=settings.smtp_from or "", username=settings.smtp_username)
+        Smtp(
+            smarthost=settings.smtp_smarthost,
+            sender=settings.smtp_from or "",
+            username=settings.smtp_username,
+            ca_file=f"{SECRETS_FOLDER}/smtp_ca" if settings.smtp_private_ca else None,
+        )
         if settings.smtp_smarthost
         else None
     )

@@ -2,20 +2,20 @@
 
 import json
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
+from pulumi_kubernetes import core
 
-from components.settings.tools import SpanStoreSettings
+from components import opensearch
+from components.settings.span_store import SpanStoreSettings
 from components.shared import PART_OF, SharedOutputs
-from components.workload import Workload, WorkloadArgs
-from components.workload.pod import Container, Data, EmptyDir, Mount, PodField, Probe
+from components.span_store import CA_CONFIG, LOGIN_SECRET, PROGRAM_CONFIG, SpanStore
+from components.span_store_users import StoreUser, StoreUserArgs
+from components.workload.spec import metadata
 
-TOOL = "opensearch"
-PORT = 9200
-TRANSPORT_PORT = 9300
-USER = 1000
+_PROGRAM = Path(__file__).resolve().parents[1] / "jobs" / "span_store.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,33 +23,103 @@ class ElasticsearchArgs:
     shared: SharedOutputs
     settings: SpanStoreSettings
     image: str  # used in_cluster only
+    python_image: str
+    index_prefix: str
     password: pulumi.Output[str] | None  # of settings.username; None where the store asks for no login
+    master_password: pulumi.Output[str] | None  # of settings.master_username
+    key: pulumi.Output[str] | None  # of settings.certificate
 
 
 class Elasticsearch(pulumi.ComponentResource):
-    """One span store, whatever the mode."""
+    """One span store, whatever the mode, and what its clients mount."""
 
+    store: SpanStore
     url: pulumi.Output[str]
-    host: pulumi.Output[str]
-    port: pulumi.Output[str]
 
     def __init__(self, name: str, args: ElasticsearchArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Elasticsearch", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        match args.settings.mode:
+        settings = args.settings
+        given = _for_clients(name, args, child)
+        match settings.mode:
             case "managed":
                 self.url = _domain(name, args, child)
             case "in_cluster":
-                self.url = pulumi.Output.from_input(_in_cluster(name, args, child))
+                self.url = pulumi.Output.from_input(opensearch.url(args.shared.namespace))
+                opensearch.OpenSearch(
+                    f"{name}-{opensearch.TOOL}",
+                    opensearch.OpenSearchArgs(
+                        shared=args.shared,
+                        settings=settings,
+                        image=args.image,
+                        master_password=_required(args.master_password),
+                        key=_required(args.key),
+                    ),
+                    child,
+                )
             case "external":
-                self.url = pulumi.Output.from_input(args.settings.url or "")
-        self.host = self.url.apply(lambda url: urlsplit(url).hostname or "")
-        self.port = self.url.apply(lambda url: str(urlsplit(url).port or _default_port(url)))
+                self.url = pulumi.Output.from_input(settings.url or "")
+        self.store = SpanStore(
+            kind=settings.kind,
+            url=self.url,
+            shards=settings.shards,
+            replicas=settings.replicas,
+            username=settings.username,
+            own_ca=settings.ca is not None,
+            tls=settings.mode != "external" or (settings.url or "").startswith("https://"),
+        )
+        if settings.master_username is not None:
+            StoreUser(
+                f"{name}-user",
+                StoreUserArgs(
+                    shared=args.shared,
+                    image=args.python_image,
+                    store=self.store,
+                    index_prefix=args.index_prefix,
+                    password=_required(args.password),
+                    master_username=settings.master_username,
+                    master_password=_required(args.master_password),
+                ),
+                pulumi.ResourceOptions(parent=self, depends_on=given),
+            )
         self.register_outputs({"url": self.url})
 
 
-def _default_port(url: str) -> int:
-    return 443 if urlsplit(url).scheme == "https" else 80
+def _required(secret: pulumi.Output[str] | None) -> pulumi.Output[str]:
+    assert secret is not None  # noqa: S101 - settings.load() has refused this
+    return secret
+
+
+def _for_clients(name: str, args: ElasticsearchArgs, child: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    """What the store's clients mount."""
+    namespace, labels = args.shared.namespace, args.shared.labels("span-store", "traces")
+    given: list[pulumi.Resource] = [
+        core.v1.ConfigMap(
+            f"{name}-program",
+            metadata=metadata(PROGRAM_CONFIG, namespace, labels),
+            data={"span_store.py": _PROGRAM.read_text(encoding="utf-8")},
+            opts=child,
+        )
+    ]
+    if args.settings.ca is not None:
+        given.append(
+            core.v1.ConfigMap(
+                f"{name}-ca",
+                metadata=metadata(CA_CONFIG, namespace, labels),
+                data={"ca.crt": args.settings.ca},
+                opts=child,
+            )
+        )
+    if args.password is not None:
+        given.append(
+            core.v1.Secret(
+                f"{name}-login",
+                metadata=metadata(LOGIN_SECRET, namespace, labels),
+                string_data={"password": args.password},
+                opts=child,
+            )
+        )
+    return given
 
 
 def _domain(name: str, args: ElasticsearchArgs, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
@@ -89,7 +159,7 @@ def _domain(name: str, args: ElasticsearchArgs, child: pulumi.ResourceOptions) -
         encrypt_at_rest=aws.opensearch.DomainEncryptAtRestArgs(enabled=True),
         node_to_node_encryption=aws.opensearch.DomainNodeToNodeEncryptionArgs(enabled=True),
         domain_endpoint_options=aws.opensearch.DomainDomainEndpointOptionsArgs(
-            enforce_https=settings.tls, tls_security_policy="Policy-Min-TLS-1-2-PFS-2023-10"
+            enforce_https=True, tls_security_policy="Policy-Min-TLS-1-2-PFS-2023-10"
         ),
         vpc_options=aws.opensearch.DomainVpcOptionsArgs(
             subnet_ids=list(settings.subnet_ids), security_group_ids=[group.id]
@@ -98,19 +168,16 @@ def _domain(name: str, args: ElasticsearchArgs, child: pulumi.ResourceOptions) -
             enabled=True,
             internal_user_database_enabled=True,
             master_user_options=aws.opensearch.DomainAdvancedSecurityOptionsMasterUserOptionsArgs(
-                master_user_name=settings.username, master_user_password=args.password
+                master_user_name=settings.master_username, master_user_password=_required(args.master_password)
             ),
-        )
-        if args.password is not None
-        else None,
+        ),
         access_policies=_ANYONE_WHO_REACHES_IT,
         tags=tags,
         opts=pulumi.ResourceOptions.merge(
             child, pulumi.ResourceOptions(protect=shared.protect_data, retain_on_delete=shared.protect_data)
         ),
     )
-    scheme = "https" if settings.tls else "http"
-    return domain.endpoint.apply(lambda endpoint: f"{scheme}://{endpoint}")
+    return domain.endpoint.apply(lambda endpoint: f"https://{endpoint}")
 
 
 # The security group decides who reaches the domain and its own users decide what they may do; an IAM condition on top
@@ -121,51 +188,3 @@ _ANYONE_WHO_REACHES_IT = json.dumps(
         "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "es:ESHttp*", "Resource": "*"}],
     }
 )
-
-
-def _in_cluster(name: str, args: ElasticsearchArgs, child: pulumi.ResourceOptions) -> str:
-    """A StatefulSet of `instance_count` nodes, each with its own volume."""
-    settings, count = args.settings, args.settings.instance_count
-    nodes = ",".join(f"{TOOL}-{index}" for index in range(count))
-    heap_mib = settings.resources.memory_mib // 2  # the other half is for the file system's cache
-    container = Container(
-        name=TOOL,
-        image=args.image,
-        ports={"http": PORT, "transport": TRANSPORT_PORT},
-        env={
-            "cluster.name": PART_OF,
-            "node.name": PodField("metadata.name"),
-            "network.host": "0.0.0.0",  # noqa: S104 - the pod's own address; the Service decides who gets there
-            "discovery.seed_hosts": f"{TOOL}-peers",
-            **({"discovery.type": "single-node"} if count == 1 else {"cluster.initial_cluster_manager_nodes": nodes}),
-            "plugins.security.disabled": "true",
-            "OPENSEARCH_JAVA_OPTS": f"-Xms{heap_mib}m -Xmx{heap_mib}m",
-        },
-        resources=settings.resources,
-        mounts=(
-            Mount(name="data", path="/usr/share/opensearch/data", source=Data(), read_only=False),
-            Mount(name="logs", path="/usr/share/opensearch/logs", source=EmptyDir(size_mib=256), read_only=False),
-            Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=256), read_only=False),  # noqa: S108 - in the pod
-        ),
-        startup=Probe(port=PORT, path="/_cluster/health?local=true", failure_threshold=30),
-        readiness=Probe(port=PORT, path="/_cluster/health?local=true"),
-        liveness=Probe(port=TRANSPORT_PORT),
-    )
-    Workload(
-        f"{name}-{TOOL}",
-        WorkloadArgs(
-            shared=args.shared,
-            tool=TOOL,
-            component="traces",
-            kind="StatefulSet",
-            user=USER,
-            containers=(container,),
-            replicas=count,
-            storage=settings.storage,
-            service_ports={"http": PORT},
-            peer_ports={"transport": TRANSPORT_PORT},
-            termination_grace_seconds=120,
-        ),
-        child,
-    )
-    return f"http://{TOOL}.{args.shared.namespace}:{PORT}"

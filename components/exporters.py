@@ -10,6 +10,8 @@ from pulumi_kubernetes import core, rbac
 from components.settings.base import Resources
 from components.settings.tools import ExportersSettings, PostgresqlSettings, RedisSettings
 from components.shared import SharedOutputs
+from components.span_store import LOGIN_SECRET, SpanStore, mounts
+from components.tool_secret import tool_secret
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import (
     ConfigMapFiles,
@@ -22,9 +24,11 @@ from components.workload.pod import (
     SecretKey,
 )
 from components.workload.spec import checksum, metadata
+from rendering.jaeger import CA_FILE
 
 _NOBODY = 65534
 _SMALL = Resources(cpu_millicores=10, memory_mib=32, cpu_limit_millicores=200, memory_limit_mib=128)
+_KUBE_STATE_METRICS = Resources(cpu_millicores=10, memory_mib=64, cpu_limit_millicores=200, memory_limit_mib=256)
 
 # What kube-state-metrics reads, by API group: the same list is its --resources and its ClusterRole.
 _KUBERNETES_KINDS = {
@@ -44,6 +48,13 @@ _KUBERNETES_KINDS = {
 }
 
 
+def requests(settings: ExportersSettings) -> tuple[tuple[Resources, ...], tuple[Resources, ...]]:
+    """What the exporters ask for: those of each node, those of the cluster."""
+    watched = (settings.postgresql, settings.redis)
+    stores = tuple(_SMALL for store in watched if store is not None)
+    return (_SMALL,), (_KUBE_STATE_METRICS, _SMALL, _SMALL, *stores)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExportersArgs:
     shared: SharedOutputs
@@ -52,9 +63,7 @@ class ExportersArgs:
     blackbox_config: str
     postgresql_password: pulumi.Output[str] | None
     redis_password: pulumi.Output[str] | None
-    span_store_url: pulumi.Output[str]
-    span_store_username: str | None
-    span_store_password: pulumi.Output[str] | None
+    span_store: SpanStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +123,7 @@ class Exporters(pulumi.ComponentResource):
             # without its label `app`, no resource alert could say which service a pod belongs to
             args=(f"--resources={kinds}", "--metric-labels-allowlist=pods=[app]"),
             ports={"http-metrics": 8080, "telemetry": 8081},
-            resources=Resources(cpu_millicores=10, memory_mib=64, cpu_limit_millicores=200, memory_limit_mib=256),
+            resources=_KUBE_STATE_METRICS,
             readiness=Probe(path="/readyz", port=8081),
             liveness=Probe(path="/livez", port=8080),
         )
@@ -180,27 +189,29 @@ class Exporters(pulumi.ComponentResource):
 
     def _elasticsearch_exporter(self, args: ExportersArgs) -> None:
         tool, port = "elasticsearch-exporter", 9114
-        env: dict[str, str | SecretKey | PodField | pulumi.Output[str]] = {"STORE_URL": args.span_store_url}
-        after: list[pulumi.Resource] = []
-        if args.span_store_password is not None:
-            after.append(self._secret(args, tool, {"password": args.span_store_password}))
-            env["ES_USERNAME"] = args.span_store_username or ""
-            env["ES_PASSWORD"] = SecretKey(secret=tool, key="password")  # it has no option for a file
+        store = args.span_store
+        env: dict[str, str | SecretKey | PodField | pulumi.Output[str]] = {
+            "STORE_URL": pulumi.Output.from_input(store.url)
+        }
+        if store.username is not None:
+            env["ES_USERNAME"] = store.username
+            env["ES_PASSWORD"] = SecretKey(secret=LOGIN_SECRET, key="password")  # it has no option for a file
+        trust = (f"--es.ca={CA_FILE}",) if store.own_ca else ()
         container = Container(
             name=tool,
             image=args.images.elasticsearch_exporter,
-            args=("--es.uri=$(STORE_URL)", "--es.all", "--es.indices", "--es.shards"),
+            args=("--es.uri=$(STORE_URL)", "--es.all", "--es.indices", "--es.shards", *trust),
             env=env,
+            mounts=tuple(mount for mount in mounts(store) if mount.name == "ca"),
             ports={"http-metrics": port},
             resources=_SMALL,
             readiness=Probe(path="/healthz", port=port),
             liveness=Probe(path="/healthz", port=port),
         )
-        self._run(args, tool, container, {"http": port}, after=after)
+        self._run(args, tool, container, {"http": port}, after=[])
 
     def _postgres_exporter(self, args: ExportersArgs, settings: PostgresqlSettings) -> None:
         tool, port = "postgres-exporter", 9187
-        assert args.postgresql_password is not None  # noqa: S101 - settings.load() has refused this
         secret = self._secret(args, tool, {"password": args.postgresql_password})
         container = Container(
             name=tool,
@@ -217,16 +228,17 @@ class Exporters(pulumi.ComponentResource):
             readiness=Probe(path="/", port=port),
             liveness=Probe(path="/", port=port),
         )
-        self._run(args, tool, container, {"http": port}, after=[secret])
+        self._run(args, tool, container, {"http": port}, after=secret)
 
     def _redis_exporter(self, args: ExportersArgs, settings: RedisSettings) -> None:
         tool, port = "redis-exporter", 9121
         arguments: tuple[str, ...] = (f"--redis.addr={settings.address}",)
         mounts: tuple[Mount, ...] = ()
         after: list[pulumi.Resource] = []
-        if args.redis_password is not None:
-            passwords = args.redis_password.apply(lambda password: json.dumps({settings.address: password}))
-            after.append(self._secret(args, tool, {"passwords.json": passwords}))
+        if settings.login:
+            password = args.redis_password
+            passwords = password.apply(lambda value: json.dumps({settings.address: value})) if password else None
+            after += self._secret(args, tool, {"passwords.json": passwords})
             mounts = (Mount(name="secrets", path="/etc/redis-exporter/secrets", source=SecretFiles(name=tool)),)
             arguments += ("--redis.password-file=/etc/redis-exporter/secrets/passwords.json",)
         container = Container(
@@ -241,12 +253,17 @@ class Exporters(pulumi.ComponentResource):
         )
         self._run(args, tool, container, {"http": port}, after=after)
 
-    def _secret(self, args: ExportersArgs, tool: str, values: dict[str, pulumi.Output[str]]) -> core.v1.Secret:
-        return core.v1.Secret(
+    def _secret(
+        self, args: ExportersArgs, tool: str, values: dict[str, pulumi.Output[str] | None]
+    ) -> list[pulumi.Resource]:
+        known = {key: value for key, value in values.items() if value is not None}
+        return tool_secret(
             f"{tool}-secret",
-            metadata=metadata(tool, args.shared.namespace, args.shared.labels(tool, "metrics")),
-            string_data=values,
-            opts=pulumi.ResourceOptions(parent=self),
+            shared=args.shared,
+            name=tool,
+            labels=args.shared.labels(tool, "metrics"),
+            values=known,
+            parent=self,
         )
 
     def _run(

@@ -8,11 +8,14 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi_kubernetes import core
 
+from components import grafana_database
 from components.settings.tools import GrafanaSettings, OidcSettings
 from components.shared import Endpoint, SharedOutputs
+from components.tool_secret import tool_secret
 from components.workload import Workload, WorkloadArgs
-from components.workload.pod import ConfigMapFiles, Container, Data, EmptyDir, Mount, Probe, SecretFiles
-from components.workload.spec import checksum, metadata
+from components.workload.pod import ConfigMapFiles, Container, Data, EmptyDir, Mount, Probe, SecretFiles, SecretKey
+from components.workload.spec import checksum, claim_name, metadata
+from rendering.cost import Figures
 from rendering.dashboards import all_dashboards
 from rendering.datasources import (
     DASHBOARDS_DIRECTORY,
@@ -27,9 +30,14 @@ TOOL = "grafana"
 COMPONENT = "ui"
 PORT = 3000
 USER = 472  # of the image
+CLAIM = claim_name(TOOL, 0)  # of its volume
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "grafana"
 
-SECRET = "grafana-secrets"
+# The binary itself: the image's start script would write to its read-only root.
+BINARY = "/usr/share/grafana/bin/grafana"
+_INSTALLATION = ("--homepath=/usr/share/grafana", "--config=/etc/grafana/config/grafana.ini")
+
+SECRET = grafana_database.PASSWORD_SECRET
 SECRETS_DIRECTORY = f"/etc/{TOOL}/secrets"
 PROVISIONING_DIRECTORY = f"/etc/{TOOL}/provisioning"
 # What Grafana looks for and would warn about if it were not there; we provision none of it.
@@ -46,20 +54,21 @@ class GrafanaArgs:
     shared: SharedOutputs
     settings: GrafanaSettings
     image: str
-    admin_password: pulumi.Output[str]  # of the first start; later ones find the password in the database
+    # None: they are in an existing Secret.
+    admin_password: pulumi.Output[str] | None
+    secret_key: pulumi.Output[str] | None  # Grafana encrypts secrets in its database with it
     platform: Platform
     datasources: DatasourceUrls
     runbook_base_url: str  # the alerts' dashboard leads to <it>/<Alert>.md
+    costs: Figures | None = None  # no dashboard Cost without
     oidc_client_secret: pulumi.Output[str] | None = None  # needed where settings.oidc is set
-
-    def __post_init__(self) -> None:
-        """Raises ValueError when single sign-on lacks its secret."""
-        if self.settings.oidc is not None and self.oidc_client_secret is None:
-            raise ValueError("grafana.oidc is set but the secret grafana_oidc_client_secret is not; set it")
+    database_password: pulumi.Output[str] | None = None  # needed where settings.database is set
 
 
 class Grafana(pulumi.ComponentResource):
-    """One Grafana with its datasources and dashboards provisioned, and a volume for what people make of it."""
+    """Grafana with its datasources and dashboards provisioned. What people make of it is in a file on a volume, or in
+    PostgreSQL, which any number of replicas share.
+    """
 
     endpoint: Endpoint
     url: str
@@ -79,32 +88,35 @@ class Grafana(pulumi.ComponentResource):
             "datasources": {"datasources.yaml": render_datasources(args.datasources)},
             "providers": {"providers.yaml": render_providers()},
         }
+        database = args.settings.database
+        if database is not None and database.ca is not None:
+            files["database-ca"] = {grafana_database.CA_KEY: database.ca}
         objects: list[pulumi.Resource] = [config_map(role, data) for role, data in files.items()]
         for folder, dashboards in _dashboards(args).items():
             texts = {f"{uid}.json": text for uid, text in dashboards.items()}
             objects.append(config_map(f"dashboards-{folder.slug}", texts))
-        objects.append(
-            core.v1.Secret(
-                f"{name}-secrets",
-                metadata=metadata(SECRET, args.shared.namespace, labels),
-                string_data=_secrets(args),
-                opts=child,
-            )
+        secrets = tool_secret(
+            f"{name}-secrets", shared=args.shared, name=SECRET, labels=labels, values=_secrets(args), parent=self
         )
+        objects += secrets
         Workload(
             name,
             WorkloadArgs(
                 shared=args.shared,
                 tool=TOOL,
                 component=COMPONENT,
-                # The old pod goes before the new one comes: two would write to one SQLite file.
-                kind="StatefulSet",
+                # With a file the old pod goes before the new one comes: two would write to it. With PostgreSQL the new
+                # one comes first.
+                kind="StatefulSet" if database is None else "Deployment",
+                replicas=args.settings.replicas,
                 user=USER,
+                init_containers=(_password(args),),
                 containers=(_container(args),),
-                storage=args.settings.storage,
+                storage=args.settings.storage if database is None else None,
                 service_ports={"http": PORT},
                 exposure=args.settings.exposure,
-                config_checksum=checksum(*files.values()),
+                # A changed secret too: it is read at the start only. Its version says nothing of what is in it.
+                config_checksum=pulumi.Output.concat(checksum(*files.values()), *map(_version, secrets)),
             ),
             pulumi.ResourceOptions(parent=self, depends_on=objects),
         )
@@ -120,15 +132,21 @@ def _url(args: GrafanaArgs) -> str:
 
 def _dashboards(args: GrafanaArgs) -> dict[Folder, dict[str, str]]:
     return all_dashboards(
-        args.platform.services, runbook_base_url=args.runbook_base_url, team_directory=CONFIGS / "dashboards"
+        args.platform.services,
+        runbook_base_url=args.runbook_base_url,
+        team_directory=CONFIGS / "dashboards",
+        costs=args.costs,
     )
 
 
 def _secrets(args: GrafanaArgs) -> dict[str, pulumi.Input[str]]:
-    secrets: dict[str, pulumi.Input[str]] = {"admin-password": args.admin_password}
-    if args.oidc_client_secret is not None:
-        secrets["oidc-client-secret"] = args.oidc_client_secret
-    return secrets
+    values = {
+        "admin-password": args.admin_password,
+        "secret-key": args.secret_key,
+        "oidc-client-secret": args.oidc_client_secret,
+        grafana_database.PASSWORD_KEY: args.database_password,
+    }
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _environment(args: GrafanaArgs) -> dict[str, str]:
@@ -141,6 +159,8 @@ def _environment(args: GrafanaArgs) -> dict[str, str]:
         "GF_SECURITY_COOKIE_SECURE": _ini(url.startswith("https://")),
         "GF_METRICS_ENVIRONMENT_INFO_ENVIRONMENT": args.shared.environment,
     }
+    if args.settings.database is not None:
+        variables |= grafana_database.server_variables(args.settings.database, SECRETS_DIRECTORY)
     if args.settings.oidc is not None:
         variables |= _single_sign_on(args.settings.oidc)
     return variables
@@ -173,6 +193,30 @@ def _ini(value: bool) -> str:
     return "true" if value else "false"
 
 
+def _version(secret: pulumi.Resource) -> pulumi.Output[str]:
+    """The cluster's number for the Secret's present content; an existing Secret is somebody else's to roll out."""
+    assert isinstance(secret, core.v1.Secret)  # noqa: S101 - for the type checker
+    return secret.metadata.apply(lambda found: f"-{found.resource_version}")
+
+
+def _password(args: GrafanaArgs) -> Container:
+    """Sets the admin's password to the secret's at each start: the variable is read at the very first only.
+
+    As an argument, since the tool takes it from no file and the image's shell is not in every build; it is visible for
+    the second that the command runs, on the node and to its root.
+    """
+    return Container(
+        name="admin-password",
+        image=args.image,
+        command=(BINARY, "cli"),
+        # What follows `--` is no flag, even when a password begins with a dash.
+        args=(*_INSTALLATION, "admin", "reset-admin-password", "--", "$(ADMIN_PASSWORD)"),
+        env={**_environment(args), "ADMIN_PASSWORD": SecretKey(secret=SECRET, key="admin-password")},
+        mounts=_state(args.settings),
+        resources=args.settings.resources,
+    )
+
+
 def _container(args: GrafanaArgs) -> Container:
     resources = args.settings.resources
     dashboards = (
@@ -190,14 +234,13 @@ def _container(args: GrafanaArgs) -> Container:
     return Container(
         name=TOOL,
         image=args.image,
-        # The binary itself: the image's start script would write to its read-only root.
-        command=("/usr/share/grafana/bin/grafana", "server"),
-        args=("--homepath=/usr/share/grafana", "--config=/etc/grafana/config/grafana.ini"),
+        command=(BINARY, "server"),
+        args=_INSTALLATION,
         ports={"http-metrics": PORT},
         resources=resources,
         env={"GOMEMLIMIT": f"{resources.memory_limit_mib * 9 // 10}MiB", **_environment(args)},
         mounts=(
-            Mount(name="config", path="/etc/grafana/config", source=ConfigMapFiles(name="grafana-config")),
+            *_state(args.settings),
             Mount(
                 name="datasources",
                 path=f"{PROVISIONING_DIRECTORY}/datasources",
@@ -210,12 +253,23 @@ def _container(args: GrafanaArgs) -> Container:
             ),
             *unused,
             *dashboards,
-            Mount(name="secrets", path=SECRETS_DIRECTORY, source=SecretFiles(name=SECRET)),
-            Mount(name="data", path="/var/lib/grafana", source=Data(), read_only=False),
-            Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=64), read_only=False),  # noqa: S108 - in the pod
         ),
         # The first start makes some hundred tables.
         startup=Probe(path="/api/health", port=PORT, period_seconds=5, failure_threshold=60),
         readiness=Probe(path="/api/health", port=PORT),
         liveness=Probe(path="/api/health", port=PORT, failure_threshold=6),
+    )
+
+
+def _state(settings: GrafanaSettings) -> tuple[Mount, ...]:
+    """What the server and its own command line tool both need: configuration, secrets, the database."""
+    database = settings.database
+    # Beside the database there is only what a pod can lose.
+    data = Data() if database is None else EmptyDir(size_mib=256)
+    return (
+        Mount(name="config", path="/etc/grafana/config", source=ConfigMapFiles(name="grafana-config")),
+        Mount(name="secrets", path=SECRETS_DIRECTORY, source=SecretFiles(name=SECRET)),
+        Mount(name="data", path="/var/lib/grafana", source=data, read_only=False),
+        Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=64), read_only=False),  # noqa: S108 - in the pod
+        *(grafana_database.server_mounts(database) if database is not None else ()),
     )

@@ -6,12 +6,9 @@ Server-side apply would adopt a same-named object silently, and a later destroy 
 from collections.abc import Mapping
 from typing import Any
 
-import kubernetes
 import pulumi
-from kubernetes.client.exceptions import ApiException
-from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import ResourceNotFoundError
-from urllib3.exceptions import HTTPError
+
+from components.settings.base import SettingsError
 
 OWNER_LABEL = "observability-stack/stack"
 _ON_PREVIEW = pulumi.ResourceHookOptions(on_dry_run=True)
@@ -57,6 +54,27 @@ def check_size(args: pulumi.ResourceHookArgs) -> None:
         raise GuardError(f"{args.name} has {old} GiB and no volume can shrink; set storage.size_gib to {old} or more")
 
 
+def check_existing_secrets(namespace: str, expected_keys: Mapping[str, frozenset[str]]) -> None:
+    """Raises SettingsError where a Secret that others were to make is not there, or lacks a key that a tool reads.
+
+    expected_keys: name of the Secret -> its keys. Without a cluster to ask nothing is said: the provider does that.
+    """
+    faults = []
+    for name, keys in expected_keys.items():
+        try:
+            found = _existing(
+                {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}}
+            )
+        except ConnectionError:
+            return
+        missing = keys - set(found.to_dict().get("data") or {}) if found else keys
+        if missing:
+            state = "lacks" if found else "does not exist; make it with"
+            faults.append(f"existing_secrets: {namespace}/{name} {state} the key(s) {', '.join(sorted(missing))}")
+    if faults:
+        raise SettingsError("\n".join(faults))
+
+
 def _requested_gib(claim: Mapping[str, Any]) -> int:
     """As components/workload writes it."""
     return int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi"))
@@ -64,18 +82,17 @@ def _requested_gib(claim: Mapping[str, Any]) -> int:
 
 def _owner(manifest: Mapping[str, Any]) -> str | None:
     """Whose the existing object is; None where there is none, or no cluster to ask (the provider then says so)."""
-    metadata = manifest["metadata"]
     try:
-        client = DynamicClient(kubernetes.config.new_client_from_config())
-        kind = client.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
-        found = client.get(kind, name=metadata["name"], namespace=metadata.get("namespace"))
-    except (ResourceNotFoundError, HTTPError, kubernetes.config.ConfigException):
+        found = _existing(manifest)
+    except ConnectionError:
         return None
-    except ApiException as error:
-        if error.status == 404:
-            return None
-        raise
-    return str((found.metadata.labels or {}).get(OWNER_LABEL) or "somebody outside Pulumi")
+    return found and str((found.metadata.labels or {}).get(OWNER_LABEL) or "somebody outside Pulumi")
+
+
+def _existing(manifest: Mapping[str, Any]) -> Any:
+    from components import cluster  # noqa: PLC0415 - takes half a second, and most runs make nothing new
+
+    return cluster.existing(manifest)
 
 
 def _taken(manifest: Mapping[str, Any], owner: str) -> str:

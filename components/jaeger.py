@@ -3,24 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pulumi
 from pulumi_kubernetes import core
 
-from components.jaeger_cleaner import CleanerArgs, IndexCleaner
+from components.jaeger_jobs import StoreJobs, StoreJobsArgs
 from components.settings.base import Exposure
 from components.settings.tools import JaegerSettings
 from components.shared import Endpoint, SharedOutputs
+from components.span_store import SpanStore, mounts, wait_for_store
 from components.workload import Workload, WorkloadArgs
 from components.workload import exposure as outside
-from components.workload.pod import ConfigMapFiles, Container, Mount, Probe, SecretFiles, wait_for
+from components.workload.pod import ConfigMapFiles, Container, Mount, Probe
 from components.workload.spec import checksum, metadata
 from rendering import documents
 from rendering.declarations import Platform
 from rendering.instrumentation import opentelemetry_settings
 from rendering.jaeger import STORE_URL, JaegerValues, Role, render_jaeger, render_ui
 from rendering.sampling import render_sampling
+from rendering.tail_sampling import TailSampling
 
 TOOL = "jaeger"
 COMPONENT = "traces"
@@ -46,8 +47,6 @@ SPAN_METRICS_PORTS: Mapping[str, int] = {"spanmetrics": 8889}
 # Long enough to write what the queue holds.
 STOP_SECONDS = 60
 
-_SECRET = "jaeger-span-store"
-
 
 def query_endpoint(namespace: str) -> Endpoint:
     """The UI and the query API."""
@@ -65,27 +64,12 @@ def sampling_endpoint(namespace: str) -> Endpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpanStore:
-    """What Jaeger needs to know of the store of spans."""
-
-    kind: Literal["opensearch", "elasticsearch"]
-    url: pulumi.Input[str]
-    host: pulumi.Input[str]
-    port: pulumi.Input[str]
-    shards: int
-    replicas: int
-    # A login, where the store asks for one.
-    username: str | None = None
-    password: pulumi.Input[str] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class JaegerArgs:
     shared: SharedOutputs
     settings: JaegerSettings
     image: str
     cleaner_image: str
-    busybox_image: str
+    python_image: str  # runs what waits for the store, and counts dependencies
     store: SpanStore
     platform: Platform  # declared services, and how their health checks are sampled
     prometheus: Endpoint
@@ -111,34 +95,29 @@ class Jaeger(pulumi.ComponentResource):
         sampling = core.v1.ConfigMap(
             f"{name}-sampling",
             metadata=metadata("jaeger-sampling", namespace, labels),
-            data={"strategies.json": render_sampling(args.platform.services, args.platform.health_checks)},
+            data={
+                "strategies.json": render_sampling(
+                    args.platform.services,
+                    args.platform.health_checks,
+                    at_the_end=args.settings.tail_sampling is not None,
+                )
+            },
             opts=child,
         )
-        waits_for: list[pulumi.Resource] = [config, sampling]
-        if args.store.password is not None:
-            waits_for.append(
-                core.v1.Secret(
-                    f"{name}-span-store",
-                    metadata=metadata(_SECRET, namespace, labels),
-                    string_data={"password": args.store.password},
-                    opts=child,
-                )
-            )
-        after = pulumi.ResourceOptions(parent=self, depends_on=waits_for)
+        after = pulumi.ResourceOptions(parent=self, depends_on=[config, sampling])
         if args.settings.layout == "split":
             _split(args, checksum(files), after)
         else:
             _all_in_one(args, checksum(files), after)
-        IndexCleaner(
-            f"{name}-index-cleaner",
-            CleanerArgs(
+        StoreJobs(
+            f"{name}-store-jobs",
+            StoreJobsArgs(
                 shared=args.shared,
-                image=args.cleaner_image,
+                cleaner_image=args.cleaner_image,
+                python_image=args.python_image,
                 retention_hours=args.settings.retention_hours,
-                index_prefix=index_prefix(args.shared),
-                store_url=args.store.url,
-                username=args.store.username,
-                password_secret=_SECRET if args.store.password is not None else None,
+                index_prefix=index_prefix(args.shared.environment),
+                store=args.store,
             ),
             after,
         )
@@ -164,21 +143,25 @@ def _settings_for_services(name: str, args: JaegerArgs, opts: pulumi.ResourceOpt
         )
 
 
-def index_prefix(shared: SharedOutputs) -> str:
+def index_prefix(environment: str) -> str:
     """Stands before the name of every index, so that environments can share a store."""
-    return shared.environment
+    return environment
 
 
 def _config_files(args: JaegerArgs) -> dict[str, str]:
     base = documents.load(CONFIGS / "jaeger.yaml")
+    tail = args.settings.tail_sampling
     values = JaegerValues(
         store_kind=args.store.kind,
         username=args.store.username,
-        index_prefix=index_prefix(args.shared),
+        own_ca=args.store.own_ca,
+        index_prefix=index_prefix(args.shared.environment),
         retention_hours=args.settings.retention_hours,
         shards=args.store.shards,
         replicas=args.store.replicas,
         prometheus_url=args.prometheus.url,
+        tail_sampling=TailSampling(**dict(tail)) if tail else None,
+        services=args.platform.services,
     )
     roles = (Role.COLLECTOR, Role.QUERY) if args.settings.layout == "split" else (Role.ALL_IN_ONE,)
     return {
@@ -250,7 +233,8 @@ def _workload(
             component=COMPONENT,
             kind="Deployment",
             user=USER,
-            init_containers=(_wait_for_store(args),),
+            # Jaeger gives up at once when its store does not answer or does not let it in.
+            init_containers=(wait_for_store(args.python_image, args.store),),
             containers=(container,),
             replicas=replicas,
             service_ports=service_ports or {},
@@ -263,20 +247,13 @@ def _workload(
     )
 
 
-def _wait_for_store(args: JaegerArgs) -> Container:
-    """Jaeger gives up at once when its store does not answer."""
-    host, port = pulumi.Output.from_input(args.store.host), pulumi.Output.from_input(args.store.port)
-    return wait_for("span-store", args.busybox_image, host, port)
-
-
 def _container(args: JaegerArgs, role: Role, ports: Mapping[str, int]) -> Container:
     resources = args.settings.resources
-    mounts = [
+    files = (
         Mount(name="config", path="/etc/jaeger/config", source=ConfigMapFiles(name="jaeger-config")),
         Mount(name="sampling", path="/etc/jaeger/sampling", source=ConfigMapFiles(name="jaeger-sampling")),
-    ]
-    if args.store.password is not None:
-        mounts.append(Mount(name="secrets", path="/etc/jaeger/secrets", source=SecretFiles(name=_SECRET)))
+        *mounts(args.store),
+    )
     return Container(
         name=TOOL,
         image=args.image,
@@ -287,7 +264,7 @@ def _container(args: JaegerArgs, role: Role, ports: Mapping[str, int]) -> Contai
             STORE_URL: pulumi.Output.from_input(args.store.url),
             "GOMEMLIMIT": f"{resources.memory_limit_mib * 9 // 10}MiB",
         },
-        mounts=tuple(mounts),
+        mounts=files,
         startup=Probe(path="/status", port=HEALTH_PORT, period_seconds=2, failure_threshold=60),
         readiness=Probe(path="/status", port=HEALTH_PORT),
         liveness=Probe(path="/status", port=HEALTH_PORT, failure_threshold=6),

@@ -10,12 +10,12 @@ from pulumi_kubernetes import core
 
 from components.settings.tools import LokiSettings
 from components.shared import Endpoint, SharedOutputs
+from components.tool_secret import tool_secret
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, Data, EmptyDir, Mount, Probe, SecretKey, wait_for
 from components.workload.spec import checksum, metadata
 from rendering import documents
 from rendering.loki import MEMBERLIST_PORT, LokiValues, render_loki
-from rendering.loki_rules import render_loki_rules
 
 TOOL = "loki"
 COMPONENT = "logs"
@@ -54,7 +54,7 @@ class LokiArgs:
     service_count: int  # declared services; limits follow from it
     alertmanager: Endpoint
     prometheus: Endpoint
-    runbook_base_url: str
+    rules: Mapping[str, str]  # rule files by name
     s3_endpoint: str | None = None  # URL of an S3 API that is not AWS's
     # How Loki proves itself to S3: a role by its ServiceAccount, else keys (s3_access_key_id, s3_secret_access_key).
     role_arn: pulumi.Input[str] | None = None
@@ -81,18 +81,13 @@ class Loki(pulumi.ComponentResource):
         rules = core.v1.ConfigMap(
             f"{name}-rules",
             metadata=metadata("loki-rules", args.shared.namespace, labels),
-            data=render_loki_rules(CONFIGS / "rules", args.runbook_base_url),
+            data=args.rules,
             opts=child,
         )
         waits_for: list[pulumi.Resource] = [config, rules]
         if args.s3_keys is not None:
-            waits_for.append(
-                core.v1.Secret(
-                    f"{name}-s3-keys",
-                    metadata=metadata(S3_SECRET, args.shared.namespace, labels),
-                    string_data=dict(args.s3_keys),
-                    opts=child,
-                )
+            waits_for += tool_secret(
+                f"{name}-s3-keys", shared=args.shared, name=S3_SECRET, labels=labels, values=args.s3_keys, parent=self
             )
         Workload(
             name,

@@ -1,6 +1,7 @@
-"""The S3 bucket for logs, and the IAM role by which Loki's ServiceAccount may use it."""
+"""The S3 bucket for logs and backups, and the IAM roles by which their ServiceAccounts may use it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pulumi
@@ -24,13 +25,17 @@ class ObjectStoreArgs:
     retention_days: int  # Loki's
     chunk_prefixes: tuple[str, ...]  # Loki's tenants: the only objects a lifecycle may expire
     service_account: str  # Loki's
+    backup_prefix: str  # objects under it are backups
+    backup_keep_days: int
+    backup_service_account: str
 
 
 class ObjectStore(pulumi.ComponentResource):
     """A private, versioned, encrypted bucket that only answers over TLS."""
 
     bucket: pulumi.Output[str]
-    role_arn: pulumi.Output[str] | None  # None where the cluster has no OIDC provider
+    role_arn: pulumi.Output[str] | None  # Loki's; None where the cluster has no OIDC provider
+    backup_role_arn: pulumi.Output[str] | None
 
     def __init__(self, name: str, args: ObjectStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:ObjectStore", name, None, opts)
@@ -85,15 +90,27 @@ class ObjectStore(pulumi.ComponentResource):
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
             bucket=bucket.id,
-            rules=lifecycle_rules(args.retention_days, args.chunk_prefixes),
+            rules=[
+                *lifecycle_rules(args.retention_days, args.chunk_prefixes),
+                backup_rule(args.backup_prefix, args.backup_keep_days),
+            ],
             # without versioning the rules for noncurrent versions are refused
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
         self._say_what_infrequent_access_saves(args.retention_days)
 
         self.bucket = bucket.bucket
-        self.role_arn = _role(name, args, bucket, tags, child)
-        self.register_outputs({"bucket": self.bucket, "role_arn": self.role_arn})
+        users = _Users(args, bucket, tags, child)
+        self.role_arn = users.role(name, "loki", args.service_account, access_policy)
+        self.backup_role_arn = users.role(
+            f"{name}-backup",
+            "backup",
+            args.backup_service_account,
+            lambda bucket_arn: backup_policy(bucket_arn, args.backup_prefix),
+        )
+        self.register_outputs(
+            {"bucket": self.bucket, "role_arn": self.role_arn, "backup_role_arn": self.backup_role_arn}
+        )
 
     def _say_what_infrequent_access_saves(self, retention_days: int) -> None:
         expiry = retention_days + EXPIRY_MARGIN_DAYS
@@ -174,26 +191,41 @@ def lifecycle_rules(
     return rules
 
 
-def _role(
-    name: str,
-    args: ObjectStoreArgs,
-    bucket: aws.s3.Bucket,
-    tags: dict[str, str],
-    opts: pulumi.ResourceOptions,
-) -> pulumi.Output[str] | None:
-    provider = args.settings.oidc_provider_arn
-    if provider is None:
-        return None
-    subject = f"system:serviceaccount:{args.shared.namespace}:{args.service_account}"
-    role = aws.iam.Role(
-        f"{name}-role",
-        name=f"{PART_OF}-{args.shared.stack}-loki",
-        assume_role_policy=trust_policy(provider, subject),
-        tags=tags,
-        opts=opts,
+def backup_rule(prefix: str, keep_days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
+    """Snapshots go by age; one that is overwritten or deleted before that stays a while as an old version."""
+    return aws.s3.BucketLifecycleConfigurationRuleArgs(
+        id="backups",
+        status="Enabled",
+        filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix),
+        expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=keep_days),
     )
-    aws.iam.RolePolicy(f"{name}-access", role=role.id, policy=bucket.arn.apply(access_policy), opts=opts)
-    return role.arn
+
+
+@dataclass(frozen=True)
+class _Users:
+    """Makes the roles; none where the cluster has no OIDC provider."""
+
+    args: ObjectStoreArgs
+    bucket: aws.s3.Bucket
+    tags: dict[str, str]
+    opts: pulumi.ResourceOptions
+
+    def role(
+        self, name: str, user: str, service_account: str, policy: Callable[[str], str]
+    ) -> pulumi.Output[str] | None:
+        """The role that one ServiceAccount takes, with the rights that `policy` writes for the bucket's ARN."""
+        provider, shared = self.args.settings.oidc_provider_arn, self.args.shared
+        if provider is None:
+            return None
+        role = aws.iam.Role(
+            f"{name}-role",
+            name=f"{PART_OF}-{shared.stack}-{user}",
+            assume_role_policy=trust_policy(provider, f"system:serviceaccount:{shared.namespace}:{service_account}"),
+            tags=self.tags,
+            opts=self.opts,
+        )
+        aws.iam.RolePolicy(f"{name}-access", role=role.id, policy=self.bucket.arn.apply(policy), opts=self.opts)
+        return role.arn
 
 
 def trust_policy(oidc_provider_arn: str, subject: str) -> str:
@@ -225,6 +257,28 @@ def access_policy(bucket_arn: str) -> str:
                     "Effect": "Allow",
                     "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
                     "Resource": [f"{bucket_arn}/*"],
+                },
+            ],
+        }
+    )
+
+
+def backup_policy(bucket_arn: str, prefix: str) -> str:
+    """What the backup does: write and read back under its prefix, and see what is there. It can delete nothing."""
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Action": ["s3:ListBucket"],
+                    "Resource": [bucket_arn],
+                    "Condition": {"StringLike": {"s3:prefix": [f"{prefix}*"]}},
+                },
+                {
+                    "Effect": "Allow",
+                    "Action": ["s3:GetObject", "s3:PutObject"],
+                    "Resource": [f"{bucket_arn}/{prefix}*"],
                 },
             ],
         }

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pulumi
 from pulumi_kubernetes import core, rbac
 
+from components.alerts import rule_files
 from components.settings.tools import PrometheusSettings
 from components.shared import Endpoint, SharedOutputs
 from components.workload import Workload, WorkloadArgs
@@ -14,10 +14,10 @@ from components.workload.pod import ConfigMapFiles, Container, Data, Mount, PodF
 from components.workload.spec import metadata
 from rendering.declarations import Platform
 from rendering.profiles import Profile
-from rendering.rules import Override, RulesArgs, load_rule_files, render_rules
 from rendering.scrape import PrometheusConfigArgs, expected_jobs, render_prometheus_config
+from rendering.sizing import retention_size_mib
+from rendering.slo import render_declared
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "prometheus"
 TOOL = "prometheus"
 PORT = 9090
 RELOAD_SECONDS = 15
@@ -25,11 +25,6 @@ RELOAD_SECONDS = 15
 
 def endpoint(namespace: str) -> Endpoint:
     return Endpoint(name=TOOL, namespace=namespace, port=PORT)
-
-
-def retention_size_mib(storage_gib: int) -> int:
-    """Data beyond this is evicted early: 80 % of the volume, since WAL and compaction need the rest for a while."""
-    return storage_gib * 1024 * 80 // 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,18 +130,8 @@ def _scraping(args: PrometheusArgs) -> PrometheusConfigArgs:
 
 
 def _rules(args: PrometheusArgs, scraping: PrometheusConfigArgs) -> Mapping[str, str]:
-    overrides = {alert: Override(**override.model_dump()) for alert, override in args.settings.alerts.items()}
-    return render_rules(
-        load_rule_files(CONFIGS / "rules"),
-        args.platform,
-        RulesArgs(
-            runbook_base_url=args.settings.runbook_base_url,
-            grafana_url=args.grafana_url,
-            expected_jobs=expected_jobs(args.platform, scraping),
-            hidden_jobs=scraping.hidden_jobs,
-            overrides=overrides,
-        ),
-    )
+    declared = render_declared(args.platform, expected_jobs(args.platform, scraping))
+    return {**declared, **rule_files(TOOL, args.settings, args.grafana_url, scraping.hidden_jobs)}
 
 
 def _cluster_access(name: str, shared: SharedOutputs, opts: pulumi.ResourceOptions) -> rbac.v1.ClusterRoleBinding:

@@ -16,6 +16,7 @@ class SharedOutputs:
     namespace: str
     agents_namespace: str
     pull_secrets: tuple[str, ...]
+    existing_secrets: tuple[str, ...]
     protect_data: bool
 
     def cluster_scoped(self, tool: str) -> str:

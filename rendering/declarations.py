@@ -14,6 +14,8 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from rendering.datasources import Folder
+
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 SlackChannel = Annotated[str, StringConstraints(pattern=r"^#[a-z0-9_-]{1,79}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
@@ -159,11 +161,15 @@ class Topic(Declaration):
 
 
 class Team(Declaration):
-    """Owner of alerts: what carries its name in the label `team`."""
+    """Owner of alerts: what carries its name in the label `team`. Also a team in Grafana."""
 
     name: DnsLabel
     email: Email
     slack: SlackChannel | None = None
+    edits: tuple[Folder, ...] = ()
+    """Grafana's folders that its members may put dashboards into."""
+    members: tuple[str, ...] | None = None
+    """Logins or e-mail addresses in Grafana, these and no others; None leaves it to people."""
 
 
 class BusinessHours(Declaration):

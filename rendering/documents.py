@@ -20,7 +20,7 @@ def load(path: Path) -> Document:
 def load_text(text: str, name: str = "the document") -> Document:
     """The mapping that `text` is; `name` stands for it in the message of the ValueError when it is none."""
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise ValueError(f"{name} is not valid YAML: {error}") from error
     if not isinstance(document, dict):
@@ -41,11 +41,19 @@ def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Document:
     return merged
 
 
-class _PlainDumper(yaml.SafeDumper):
+class _PlainDumper(yaml.CSafeDumper):
     """Writes shared parts out in full: an anchor in a tool's file is one more thing to look up for a reader."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (the base class names it)
         return True
+
+
+def _text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
+    """Several lines as a block: queries and templates are read by people, in the cluster and in previews."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_PlainDumper.add_representer(str, _text)
 
 
 def dump(document: Mapping[str, Any]) -> str:

@@ -12,13 +12,15 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from rendering import documents
-from rendering.sampling import UNDECLARED_SHARE
+from rendering.declarations import Service
+from rendering.sampling import UNDECLARED_SHARE, begun_share
+from rendering.tail_sampling import TailSampling, decided_at_the_end
 
 BACKEND = "spans"
 # Environment variable with the store's URL, and where the component mounts what the document names.
 STORE_URL = "SPAN_STORE_URL"
-PASSWORD_FILE = "/etc/jaeger/secrets/password"
-CA_FILE = "/etc/jaeger/ca/ca.crt"
+PASSWORD_FILE = "/etc/span-store/login/password"
+CA_FILE = "/etc/span-store/ca/ca.crt"
 
 _UI_GRAFANA = "http://grafana.monitoring:3000"
 
@@ -46,8 +48,11 @@ class JaegerValues:
     shards: int = 1
     replicas: int = 0
     bulk_workers: int = 2
-    default_sampling_share: float = UNDECLARED_SHARE
     prometheus_url: str = "http://prometheus.monitoring:9090"
+    # None: what was decided where a trace starts is kept.
+    tail_sampling: TailSampling | None = None
+    # Whose objectives say what is slow.
+    services: tuple[Service, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises ValueError with field, value and what to write instead."""
@@ -69,10 +74,10 @@ def cleaner_days(retention_hours: int) -> int:
     return math.ceil(retention_hours / 24) + 1
 
 
-def shards_in_use(values: JaegerValues) -> int:
-    """Shards, replicas included, that the kept daily indices (spans, services) take; a node should hold under 1000."""
-    daily_indices = 2
-    return (cleaner_days(values.retention_hours) + 1) * daily_indices * values.shards * (1 + values.replicas)
+def shards_in_use(retention_hours: int, shards: int, replicas: int) -> int:
+    """Shards, copies included, of all daily indices that are kept at once: spans, services, dependencies."""
+    daily_indices = 3
+    return (cleaner_days(retention_hours) + 1) * daily_indices * shards * (1 + replicas)
 
 
 def _backend(base: Mapping[str, Any], values: JaegerValues) -> documents.Document:
@@ -97,6 +102,7 @@ def _backend(base: Mapping[str, Any], values: JaegerValues) -> documents.Documen
 
 
 def _whole(base: Mapping[str, Any], values: JaegerValues) -> documents.Document:
+    default_share = begun_share(UNDECLARED_SHARE, at_the_end=values.tail_sampling is not None)
     document = documents.overlay(
         base,
         {
@@ -104,12 +110,14 @@ def _whole(base: Mapping[str, Any], values: JaegerValues) -> documents.Document:
                 "jaeger_storage": {
                     "metric_backends": {"span_metrics": {"prometheus": {"endpoint": values.prometheus_url}}}
                 },
-                "remote_sampling": {"file": {"default_sampling_probability": values.default_sampling_share}},
+                "remote_sampling": {"file": {"default_sampling_probability": default_share}},
             }
         },
     )
     backends = document["extensions"]["jaeger_storage"]["backends"]
     backends[BACKEND] = _backend(base["extensions"]["jaeger_storage"]["backends"][BACKEND], values)
+    if values.tail_sampling is not None:
+        document = decided_at_the_end(document, values.tail_sampling, values.services)
     return document
 
 

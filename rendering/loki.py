@@ -91,6 +91,18 @@ class LokiValues:
             )
 
 
+# GB of lines a day that one process takes in and answers for: what Loki's documentation gives for a single binary
+# (https://grafana.com/docs/loki/latest/get-started/deployment-modes/).
+GB_PER_DAY_OF_A_PROCESS = 20
+
+
+def required_replicas(log_gb_per_day: float) -> int:
+    """Processes for that load: one, or as many as it takes when each line is kept REPLICATION_FACTOR times."""
+    if log_gb_per_day <= GB_PER_DAY_OF_A_PROCESS:
+        return 1
+    return math.ceil(REPLICATION_FACTOR * log_gb_per_day / GB_PER_DAY_OF_A_PROCESS)
+
+
 def stream_budget(values: LokiValues) -> int:
     """Streams that a healthy cluster of this size has in memory at most, rounded up to hundreds.
 

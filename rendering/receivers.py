@@ -18,11 +18,6 @@ class Smtp:
     ca_file: str | None = None
     """Authority of the server's certificate, where it is not a public one."""
 
-    def __post_init__(self) -> None:
-        host, _, port = self.smarthost.rpartition(":")
-        if not host or not port.isdigit():
-            raise ValueError(f"smtp_smarthost is '{self.smarthost}'; write host:port, such as smtp.example.com:587")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Channels:

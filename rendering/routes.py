@@ -15,6 +15,8 @@ from rendering.receivers import Channels, email, global_section, heartbeat, page
 TEMPLATES = "/etc/alertmanager/config/*.tmpl"
 OFF_HOURS = "outside-business-hours"
 NOBODY = "nobody"
+# Of the two minutes within which someone is paged; enough for the pods of one service to come in one message.
+SERVICE_DOWN_WAIT_SECONDS = 10
 
 # What makes two alerts the same thing at two severities, beside their condition. A label both lack counts as equal.
 SAME_THING = (
@@ -100,7 +102,8 @@ def _watchdog(channels: Channels) -> Document:
         "matchers": ['alertname="Watchdog"'],
         "group_wait": "0s",
         "group_interval": "1m",
-        "repeat_interval": "1m",
+        # less than the interval: after a whole minute, a beat that comes a moment early is held for a repetition
+        "repeat_interval": "50s",
     }
 
 
@@ -114,7 +117,7 @@ def _paging(teams: Teams) -> Iterable[Document]:
                 "continue": True,
                 "repeat_interval": f"{place.repeat_hours}h",
                 "group_wait": "15s",
-                "routes": [{"matchers": ['alertname="ServiceDown"'], "group_wait": "10s"}],
+                "routes": [{"matchers": ['alertname="ServiceDown"'], "group_wait": f"{SERVICE_DOWN_WAIT_SECONDS}s"}],
             }
 
 

@@ -1,12 +1,13 @@
-"""Prometheus' rule files: the native ones in `configs/prometheus/rules/`, with the stack's values laid over them.
+"""The rule files of Prometheus and of Loki's ruler, `configs/<tool>/rules/`, with the stack's values laid over them.
 
 The native files are valid as they stand. What may be changed is found in the parsed document: an alert by its name, its
 threshold by the mark that follows the number in its expression:
 
     service:http_errors:ratio_rate5m > 0.05 # threshold: ratio
 
-so that no value is written twice, and no text that states a value can become untrue (the threshold in force is added as
-an annotation). Links (runbook, dashboard, logs) are added here, in one place, to every alert.
+(LogQL takes such a comment too), so that no value is written twice, and no text that states a value can become untrue
+(the threshold in force is added as an annotation). Links (runbook, dashboard, logs) are added here, in one place, to
+every alert.
 """
 
 import difflib
@@ -16,12 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rendering import documents
-from rendering.declarations import Platform
+from rendering import documents, rule_gates
 from rendering.documents import Document
-from rendering.slo import declared_rules
 
-DECLARED_FILE = "declared.yaml"
 MARK = re.compile(r"(?P<number>-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?P<mark>\s*# threshold: (?P<unit>[^\n]+))")
 DURATION = re.compile(r"\d+(ms|[smhdw])")
 
@@ -36,7 +34,7 @@ class Override:
 
     threshold: float | None = None
     for_: str | None = None
-    """How long the condition must stand, in Prometheus' notation (`10m`)."""
+    """How long the condition must stand, as Prometheus and Loki write it (`10m`)."""
     severity: str | None = None
     team: str | None = None
     disabled: bool = False
@@ -46,42 +44,57 @@ class Override:
 
 @dataclass(frozen=True, kw_only=True)
 class RulesArgs:
-    """What the rules depend on beside the native files and the declared services."""
+    """What is laid over the native files."""
 
     runbook_base_url: str
     """An alert links to `<this>/<Alert>.md`."""
     grafana_url: str
     """What people type to open Grafana; alerts link to its dashboards."""
-    expected_jobs: tuple[str, ...]
-    """Jobs that must always have a target."""
     hidden_jobs: frozenset[str] = frozenset()
     """Jobs that do not exist here; rules that select one of them are left out with it."""
     overrides: Mapping[str, Override] = field(default_factory=dict)
     """By alert name."""
 
 
+def check_overrides(files: Mapping[str, Document], overrides: Mapping[str, Override], teams: Iterable[str]) -> None:
+    """Raise RuleError for an override that names no alert, changes what the alert does not have, or names no team."""
+    known = alert_names(files)
+    for name, override in overrides.items():
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            raise RuleError(f"alerts: '{name}' is not an alert; did you mean '{nearest[0]}'?")
+        if override.disabled and not override.reason:
+            raise RuleError(
+                f"alerts: {name}: disabled is true but reason is not set; say why, for whoever asks at night"
+            )
+        if override.for_ is not None and not DURATION.fullmatch(override.for_):
+            raise RuleError(f"alerts: {name}: for is '{override.for_}'; write a number and a unit, such as 10m")
+        if override.team is not None and override.team not in teams:
+            raise RuleError(f"alerts: {name}: team is '{override.team}'; write one of {', '.join(teams)}")
+        marked = [rule for rule in _rules(files) if rule.get("alert") == name and threshold(rule)]
+        if override.threshold is not None and len(marked) != 1:
+            where = "the objectives in services.yaml" if name in _SLO_ALERTS else "for, severity or disabled"
+            raise RuleError(f"alerts: {name}: threshold is {override.threshold:g}, but it has none; change {where}")
+
+
 def load_rule_files(folder: Path) -> dict[str, Document]:
-    """The native rule files by file name. Raises RuleError naming a file that is not one."""
+    """The native rule files by file name. Raises RuleError naming a file that must not be deployed, and why."""
     files = {}
     for path in sorted(folder.glob("*.yaml")):
         try:
             files[path.name] = documents.load(path)
         except ValueError as error:
             raise RuleError(str(error)) from error
-        if not isinstance(files[path.name].get("groups"), list):
-            raise RuleError(f"{path}: has no list `groups`; write a Prometheus rule file")
+        if found := rule_gates.problems(files[path.name], _DASHBOARDS):
+            raise RuleError("\n".join(f"{path}: {line}" for line in found))
     if not files:
         raise RuleError(f"{folder} holds no *.yaml; nothing would ever alert")
     return files
 
 
-def render_rules(files: Mapping[str, Document], platform: Platform, args: RulesArgs) -> dict[str, str]:
-    """All rule files as text by file name, as Prometheus gets them.
-
-    Raises RuleError for an override that names no alert or changes what the alert does not have.
-    """
-    _check_overrides(files, args.overrides)
-    rendered = {DECLARED_FILE: documents.dump(declared_rules(platform, args.expected_jobs))}
+def render_rules(files: Mapping[str, Document], args: RulesArgs) -> dict[str, str]:
+    """The rule files as text by file name, as their tool gets them. The overrides have passed `check_overrides`."""
+    rendered = {}
     for name, document in files.items():
         groups = [overlaid for group in document["groups"] if (overlaid := _group(group, args))["rules"]]
         if groups:
@@ -129,7 +142,7 @@ def _rule(rule: Document, args: RulesArgs) -> Document:
 
 
 def _links(rule: Document, args: RulesArgs) -> dict[str, str]:
-    """Where to go from the message. Prometheus fills in the labels."""
+    """Where to go from the message. The tool fills in the labels."""
     links = {"runbook_url": f"{args.runbook_base_url}/{rule['alert']}.md"}
     category = rule["labels"].get("category", "service-health")
     links["dashboard_url"] = f"{args.grafana_url}/d/{_DASHBOARDS[category]}"
@@ -153,24 +166,6 @@ _DASHBOARDS = {
     "stack": "alerts",
 }
 _PER_SERVICE = frozenset({"service-health", "resources", "security", "slo"})
-
-
-def _check_overrides(files: Mapping[str, Document], overrides: Mapping[str, Override]) -> None:
-    known = alert_names(files)
-    for name, override in overrides.items():
-        if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
-            raise RuleError(f"alerts: '{name}' is not an alert; did you mean '{nearest[0]}'?")
-        if override.disabled and not override.reason:
-            raise RuleError(
-                f"alerts: {name}: disabled is true but reason is not set; say why, for whoever asks at night"
-            )
-        if override.for_ is not None and not DURATION.fullmatch(override.for_):
-            raise RuleError(f"alerts: {name}: for is '{override.for_}'; write a number and a unit, such as 10m")
-        marked = [rule for rule in _rules(files) if rule.get("alert") == name and threshold(rule)]
-        if override.threshold is not None and len(marked) != 1:
-            where = "the objectives in services.yaml" if name in _SLO_ALERTS else "for, severity or disabled"
-            raise RuleError(f"alerts: {name}: threshold is {override.threshold:g}, but it has none; change {where}")
 
 
 _SLO_ALERTS = frozenset(

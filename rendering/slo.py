@@ -7,12 +7,20 @@ one more service is one more entry in `services.yaml`, and an alert can miss wha
 from collections.abc import Iterable
 from typing import Any
 
+from rendering import documents
 from rendering.declarations import Platform, Service
 from rendering.documents import Document
 
+FILE = "declared.yaml"
+
+
+def render_declared(platform: Platform, expected_jobs: Iterable[str]) -> dict[str, str]:
+    """The file of `declared_rules` as text by its name, to go beside the native ones."""
+    return {FILE: documents.dump(declared_rules(platform, expected_jobs))}
+
 
 def declared_rules(platform: Platform, expected_jobs: Iterable[str]) -> Document:
-    """The rule file that declares services, their objectives, and the jobs that must have a target."""
+    """Services, their objectives, and the jobs that must always have a target."""
     services = [rule for service in platform.services for rule in _service(service)]
     jobs = [_constant("platform:job:expected", 1, {"job": job}) for job in expected_jobs]
     return {"groups": [{"name": "declared-services", "rules": services}, {"name": "declared-jobs", "rules": jobs}]}

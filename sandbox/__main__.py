@@ -1,4 +1,4 @@
-"""python -m sandbox up | deploy | status | env | destroy | down"""
+"""python -m sandbox up | deploy | status | env | drill | destroy | down"""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from sandbox import aws, node, platform, sinks, stack
+from sandbox import aws, drills, node, platform, sinks, stack
 from sandbox import preview as previews
 from sandbox.errors import SandboxError
 from sandbox.paths import cache_dir, state_dir
@@ -55,6 +55,20 @@ def preview(arguments: argparse.Namespace) -> None:
     previews.preview(arguments.stack)
 
 
+def drill(arguments: argparse.Namespace) -> None:
+    """Breaks something, waits until everyone was told, mends it, waits again; without a name it lists what there is."""
+    chosen = drills.DRILLS if arguments.names == ["all"] else [drills.get(name) for name in arguments.names]
+    if not chosen:
+        for each in drills.DRILLS:
+            print(f"{each.name:<20}{each.what}")
+        print(f"{'all':<20}every one of them, as many at a time as do not disturb each other")
+        return
+    played = drills.play(chosen, lambda line: console.print(line, markup=False, soft_wrap=True))
+    failed = [str(outcome) for outcome in played.values() if isinstance(outcome, SandboxError)]
+    if failed:
+        raise SandboxError("\n".join(failed))
+
+
 def destroy(_: argparse.Namespace) -> None:
     """`pulumi destroy` of stack sandbox; the sandbox itself stays up."""
     _step("pulumi destroy", stack.destroy)
@@ -78,6 +92,9 @@ def _print_access() -> None:
     console.print("\n[bold]The stack is up.[/bold]")
     for name, url in sorted(outputs["urls"].items()):
         console.print(f"  {name:<14}{url}")
+    if node.is_simulated():
+        console.print("  The node is simulated: its pods do not run, so none of these answers. See: make up NODE=real")
+        return
     console.print("  Grafana's user is admin; its password:")
     console.print('    eval "$(.venv/bin/python -m sandbox env)"', markup=False)
     console.print("    pulumi stack output grafana_admin_password --show-secrets")
@@ -93,11 +110,13 @@ def _step(name: str, action: Callable[[], object]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for action in (up, deploy, status, env, preview, destroy, down, clean):
+    for action in (up, deploy, status, env, drill, preview, destroy, down, clean):
         command = commands.add_parser(action.__name__, help=(action.__doc__ or "").strip().splitlines()[0])
         command.set_defaults(action=action)
         if action is up:
             command.add_argument("--node", choices=("real", "simulated"), default=os.environ.get("NODE") or "real")
+        if action is drill:
+            command.add_argument("names", nargs="*", metavar="NAME")
         if action is preview:
             command.add_argument("stack", choices=("sandbox", "staging", "prod"))
     arguments = parser.parse_args()

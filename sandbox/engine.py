@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sandbox.errors import SandboxError
 from sandbox.paths import repo_root
 
 PROJECT = "observability-stack"
+_ENDPOINTS = "aws:endpoints"
 PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes", "kubectl")
 
 
@@ -36,6 +37,8 @@ class Engine:
     stack: str
     kubeconfig: Path
     folder: Path
+    # Values that only this machine knows, laid over the stack's: group -> key -> value.
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """What a shell needs to drive this stack by hand: cluster, engine, AWS, and the tools on PATH."""
@@ -54,19 +57,25 @@ class Engine:
         }
 
     def prepare(self, values: Mapping[str, str]) -> None:
-        """The stack exists, and each secret of `values` that it lacks is set."""
+        """The stack exists, and its secrets are those of `values`: what it lacks is set, what it had before stays.
+
+        One that an older clone set, and that is not among them any more, goes: the program would refuse it.
+        """
         toolchain.ensure(PROGRAMS)
         # Making a stack writes into the stack file of the folder it is made from: never the clone's.
         shutil.copyfile(repo_root() / "Pulumi.yaml", self.folder / "Pulumi.yaml")
         self.config_file()
         self.run("stack", "select", self.stack, "--create", "--cwd", str(self.folder))
         known = json.loads(self.run("config", "--json", capture=True))
+        for key, entry in known.items():
+            if entry["secret"] and key.startswith(f"{PROJECT}:") and key.removeprefix(f"{PROJECT}:") not in values:
+                self.run("config", "rm", key)
         for name, value in values.items():
             if f"{PROJECT}:{name}" not in known:
-                self.run("config", "set", "--secret", name, value)
+                self.run("config", "set", "--secret", name, text=value)  # never among the arguments, which all can see
 
-    def run(self, *arguments: str, capture: bool = False) -> str:
-        """Runs the engine in the clone; gives what it printed when `capture` is set.
+    def run(self, *arguments: str, capture: bool = False, text: str = "") -> str:
+        """Runs the engine in the clone; gives what it printed when `capture` is set; `text` is what it reads.
 
         Raises EngineError when it fails.
         """
@@ -74,7 +83,7 @@ class Engine:
             ["pulumi", *arguments, "--non-interactive"],
             cwd=repo_root(),
             env={**os.environ, **self.environment()},
-            stdin=subprocess.DEVNULL,
+            input=text,
             stdout=subprocess.PIPE if capture else None,
             stderr=subprocess.PIPE if capture else None,
             text=True,
@@ -96,17 +105,23 @@ class Engine:
         Made afresh when the original changes; secrets, and the salt they are encrypted with, are carried over.
         """
         original, copy = repo_root() / f"Pulumi.{self.stack}.yaml", self.folder / f"Pulumi.{self.stack}.yaml"
+        config = yaml.safe_load(original.read_text())["config"]
+        for group, values in self.values.items():
+            config[f"{PROJECT}:{group}"] = {**config[f"{PROJECT}:{group}"], **values}
+        if _ENDPOINTS in config:  # the file names the bridge of a real node; beside a simulated one there is none
+            [named] = config[_ENDPOINTS]
+            config[_ENDPOINTS] = [dict.fromkeys(named, aws.environment()["AWS_ENDPOINT_URL"])]
+        wanted = yaml.safe_dump(config)
         stamp = self.folder / f"Pulumi.{self.stack}.original.yaml"
-        if not copy.exists() or not stamp.exists() or stamp.read_bytes() != original.read_bytes():
+        if not copy.exists() or not stamp.exists() or stamp.read_text() != wanted:
             # Secrets of a real stack are encrypted with keys that only its own people have.
-            config = yaml.safe_load(original.read_text())["config"]
             merged = {"config": {key: value for key, value in config.items() if not _is_secret(value)}}
             if copy.exists():
                 old = yaml.safe_load(copy.read_text())
                 merged["config"] |= {key: value for key, value in old["config"].items() if _is_secret(value)}
                 merged |= {key: value for key, value in old.items() if key != "config"}
             copy.write_text(yaml.safe_dump(merged, sort_keys=False))
-            shutil.copyfile(original, stamp)
+            stamp.write_text(wanted)
         return copy
 
     def _passphrase(self) -> Path:

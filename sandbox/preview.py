@@ -7,34 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from components.settings.reference import example
+from components.settings.secrets import catalogue
 from sandbox import aws, node
 from sandbox.engine import Engine
-
-# Names of every secret a stack may ask for; the values only have to be there.
-SECRETS = (
-    "grafana_admin_password",
-    "grafana_oidc_client_secret",
-    "heartbeat_url",
-    "pagerduty_routing_key",
-    "postgresql_password",
-    "redis_password",
-    "s3_access_key_id",
-    "s3_secret_access_key",
-    "slack_api_url",
-    "smtp_password",
-    "span_store_password",
-    "webhook_url",
-)
 
 
 @contextmanager
 def fresh(stack: str) -> Iterator[Engine]:
     """An engine for `stack` with no state, a cluster of its own, and made-up secrets; all gone afterwards."""
+    secrets = [secret.name for secret in catalogue(example())]
     if aws.status() is None:
         aws.up("127.0.0.1", span_store=False)
     with node.simulated_cluster(f"preview-{stack}") as kubeconfig, tempfile.TemporaryDirectory() as folder:
         engine = Engine(stack, kubeconfig, Path(folder))
-        engine.prepare({name: f"https://made-up.example/{name}" for name in SECRETS})
+        engine.prepare({name: f"https://made-up.example/{name}" for name in secrets})
         yield engine
 
 

@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from sandbox import images, node, platform, sinks
+from sandbox import aws, images, node, platform, sinks
 from sandbox.engine import Engine
 from sandbox.paths import state_dir
 
@@ -11,8 +11,9 @@ STACK = "sandbox"
 
 
 def engine() -> Engine:
-    """Raises SandboxError when no node is up."""
-    return Engine(STACK, node.kubeconfig(), state_dir())
+    """Raises SandboxError when no node or no span store is up."""
+    authority = (aws.store_certificates() / "ca.pem").read_text()
+    return Engine(STACK, node.kubeconfig(), state_dir(), {"span_store": {"ca": authority}})
 
 
 def environment() -> dict[str, str]:
@@ -55,9 +56,16 @@ def _secret_values() -> dict[str, str]:
     """What this sandbox uses where production has real accounts: local sinks, and passwords made here."""
     return {
         "grafana_admin_password": secrets.token_urlsafe(18),
-        "slack_api_url": sinks.slack_url(),
+        "grafana_secret_key": secrets.token_urlsafe(24),
+        "slack_api_url": sinks.url("slack"),
+        "webhook_url": sinks.url("webhook"),
+        "heartbeat_url": sinks.url("heartbeat"),
+        "smtp_password": sinks.mail_login(),
+        "smtp_ca": (sinks.mail_certificates() / "ca.pem").read_text(),
         "pagerduty_routing_key": secrets.token_hex(16),
         "postgresql_password": platform.postgres_password(),
+        "span_store_password": secrets.token_urlsafe(18),
+        "span_store_master_password": secrets.token_urlsafe(18),
         "s3_access_key_id": secrets.token_hex(10),  # the local AWS takes any
         "s3_secret_access_key": secrets.token_hex(20),
     }

@@ -6,6 +6,8 @@ from typing import TypeVar
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from sandbox.errors import SandboxError
+
 Answer = TypeVar("Answer")
 
 
@@ -23,7 +25,7 @@ def eventually(check: Callable[[], Answer], timeout_seconds: float = 60, every_s
     attempts = Retrying(
         stop=stop_after_delay(timeout_seconds),
         wait=wait_fixed(every_seconds),
-        retry=retry_if_exception_type((AssertionError, httpx.HTTPError)),
+        retry=retry_if_exception_type((AssertionError, httpx.HTTPError, SandboxError)),
         reraise=True,
     )
     return attempts(once)

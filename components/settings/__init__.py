@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from components.settings import faults
 from components.settings.base import SettingsError
-from components.settings.secrets import catalogue, load_secrets
+from components.settings.secrets import catalogue, expected_keys, load_secrets
 from components.settings.tree import Settings
 
 __all__ = ["Loaded", "Settings", "SettingsError", "load", "parse"]
@@ -24,6 +24,7 @@ class Loaded:
 
     settings: Settings
     secrets: Mapping[str, pulumi.Output[str]]
+    existing_secrets: Mapping[str, frozenset[str]]  # name of a Secret that others make -> the keys needed in it
     region: str  # AWS's
     stack: str
 
@@ -37,7 +38,13 @@ def load() -> Loaded:
     region = pulumi.Config("aws").get("region")
     if region is None:
         raise SettingsError("aws:region is not set; run: pulumi config set aws:region us-east-1")
-    return Loaded(settings=settings, secrets=load_secrets(config, settings), region=region, stack=pulumi.get_stack())
+    return Loaded(
+        settings=settings,
+        secrets=load_secrets(config, settings),
+        existing_secrets=expected_keys(settings),
+        region=region,
+        stack=pulumi.get_stack(),
+    )
 
 
 def parse(values: Mapping[str, Any]) -> Settings:

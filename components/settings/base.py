@@ -1,6 +1,7 @@
 """The building blocks that several tools' settings are made of."""
 
 import ipaddress
+import ssl
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -32,7 +33,16 @@ def _cidr(value: str) -> str:
     return value
 
 
+def _pem(value: str) -> str:
+    try:
+        ssl.create_default_context(cadata=value)
+    except (ssl.SSLError, ValueError) as error:
+        raise ValueError("write certificates as PEM text, from -----BEGIN CERTIFICATE----- on") from error
+    return value.strip() + "\n"
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Pem = Annotated[str, AfterValidator(_pem)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 Quantity = Annotated[int, Field(gt=0)]
 Days = Annotated[int, Field(ge=1, le=3650)]
@@ -59,6 +69,13 @@ class Resources(Model):
                 "raise the limit or lower memory_mib"
             )
         return self
+
+
+def container_resources(cpu: int, memory: int, cpu_limit: int, memory_limit: int) -> Resources:
+    """Millicores and MiB: requests, then limits."""
+    return Resources(
+        cpu_millicores=cpu, memory_mib=memory, cpu_limit_millicores=cpu_limit, memory_limit_mib=memory_limit
+    )
 
 
 class Storage(Model):

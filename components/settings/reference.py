@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from components.settings.base import Cidr, HttpUrl, Resources, Storage
-from components.settings.secrets import catalogue
+from components.settings.secrets import Secret, catalogue
 from components.settings.tree import Settings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
@@ -40,33 +40,26 @@ SECRETS = """## Secrets
 Set with `pulumi config set --secret <name> '<value>'`; a missing one is refused at preview with that very command. They
 reach a tool as files of a Kubernetes Secret, or as environment where a tool can read no file, and never a ConfigMap.
 
-| secret | is | needed when |
-|---|---|---|
-"""
+Those of a Kubernetes Secret that `existing_secrets` lists are not asked for: whoever makes that Secret (an operator
+that reads a vault, say) writes them under these keys, before the first `pulumi up`, into a namespace that exists
+(`namespaces.mode: existing`). A Secret that is missing, or lacks a key, is refused at preview.
 
-# What makes a secret needed, in words. A test compares the names with the catalogue.
-NEEDED_WHEN = {
-    "grafana_admin_password": "always",
-    "grafana_oidc_client_secret": "`grafana.oidc` is set",
-    "slack_api_url": "`alertmanager.slack_enabled` (the default)",
-    "pagerduty_routing_key": "`alertmanager.pagerduty_enabled` (the default)",
-    "smtp_password": "`alertmanager.smtp_username` is set",
-    "heartbeat_url": "`alertmanager.heartbeat_enabled`",
-    "webhook_url": "`alertmanager.webhook_enabled`",
-    "postgresql_password": "`exporters.postgresql` is set",
-    "redis_password": "`exporters.redis.login`",
-    "span_store_password": "`span_store.username` is set",
-    "s3_access_key_id": "`object_store.endpoint` is set",
-    "s3_secret_access_key": "`object_store.endpoint` is set",
-}
+| secret | is | needed when | Secret and key |
+|---|---|---|---|
+"""
 
 
 def page(settings: Settings) -> str:
     """The whole page. `settings` is any valid example: the catalogue of secrets is asked with it."""
     titles = _titles()
     sections = [_section(model, titles) for model in titles]
-    secrets = "".join(f"| `{one.name}` | {one.meaning} | {NEEDED_WHEN[one.name]} |\n" for one in catalogue(settings))
+    secrets = "".join(_secret_row(one) for one in catalogue(settings))
     return "\n".join([INTRODUCTION, *sections, SECRETS + secrets])
+
+
+def _secret_row(secret: Secret) -> str:
+    place = f"`{secret.held_in}`, `{secret.key}`" if secret.held_in else ""
+    return f"| `{secret.name}` | {secret.meaning} | {secret.needed_when} | {place} |\n"
 
 
 Titles = Mapping[type[BaseModel], str]
@@ -168,7 +161,7 @@ def example() -> Settings:
             "environment": "dev",
             "cluster": "dev",
             "object_store": {"bucket": "dev-logs"},
-            "span_store": {"mode": "in_cluster"},
+            "span_store": {"mode": "external", "url": "https://spans.example.com:9200"},
             "prometheus": {"runbook_base_url": "https://example.com/runbooks"},
         }
     )

@@ -4,16 +4,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.settings.base import Cidr, Days, Exposure, HttpUrl, Model, Quantity, Resources, Storage
+from components.settings.base import Days, Exposure, HttpUrl, Model, Quantity, Resources, Storage, container_resources
+from components.settings.grafana_database import GrafanaDatabaseSettings
+from rendering.sizing import check_storage
 
 Group = Annotated[str, Field(pattern=r"^[^'\\]+$")]
-Replicas = Annotated[int, Field(ge=1, le=10)]
-
-
-def _resources(cpu: int, memory: int, cpu_limit: int, memory_limit: int) -> Resources:
-    return Resources(
-        cpu_millicores=cpu, memory_mib=memory, cpu_limit_millicores=cpu_limit, memory_limit_mib=memory_limit
-    )
+MOST_REPLICAS = 10
+Replicas = Annotated[int, Field(ge=1, le=MOST_REPLICAS)]
 
 
 class Published(Model):
@@ -53,10 +50,25 @@ class PrometheusSettings(Published):
     replicas: Replicas = 1
     retention_days: Days = Field(default=30, description="evicted earlier only when 80 % of the volume are full")
     scrape_interval_seconds: Annotated[int, Field(ge=5, le=300)] = 15
+    expected_series: Quantity = Field(
+        default=25_000, description="active series; a volume too small for them is refused (dashboard Usage shows them)"
+    )
     storage: Storage = Storage(size_gib=10)
-    resources: Resources = _resources(200, 512, 1000, 1024)
-    alerts: dict[str, AlertOverride] = Field(default={}, description="changes to single alerts, by alert name")
+    resources: Resources = container_resources(200, 512, 1000, 1024)
+    alerts: dict[str, AlertOverride] = Field(
+        default={}, description="changes to single alerts, by alert name, those from log lines too"
+    )
     runbook_base_url: HttpUrl = Field(description="where docs/runbooks is published; an alert links to <it>/<Alert>.md")
+
+    @model_validator(mode="after")
+    def _volume_holds_the_retention(self) -> Self:
+        check_storage(
+            storage_gib=self.storage.size_gib,
+            series=self.expected_series,
+            scrape_interval_seconds=self.scrape_interval_seconds,
+            retention_days=self.retention_days,
+        )
+        return self
 
 
 class AlertmanagerSettings(Published):
@@ -64,15 +76,21 @@ class AlertmanagerSettings(Published):
 
     replicas: Replicas = 1
     storage: Storage = Storage(size_gib=1)
-    resources: Resources = _resources(20, 48, 200, 128)
+    resources: Resources = container_resources(20, 48, 200, 128)
     slack_enabled: bool = Field(default=True, description="channels are in configs/teams.yaml")
     pagerduty_enabled: bool = Field(default=True, description="for the severities that page")
     pagerduty_url: HttpUrl | None = Field(default=None, description="where it is not the usual one, e.g. the EU's")
     smtp_smarthost: str | None = Field(
-        default=None, description="host:port of the mail server; no e-mail where not set"
+        default=None,
+        pattern=r"^.+:\d+$",
+        examples=["smtp.example.com:587"],
+        description="host:port of the mail server; no e-mail where not set",
     )
     smtp_from: str | None = Field(default=None, description="sender; required with smtp_smarthost")
     smtp_username: str | None = Field(default=None, description="no login where not set")
+    smtp_private_ca: bool = Field(
+        default=False, description="the mail server's certificate is of the authority in the smtp_ca secret"
+    )
     heartbeat_enabled: bool = Field(default=False, description="Watchdog goes to the heartbeat_url secret")
     webhook_enabled: bool = Field(default=False, description="what pages also goes to the webhook_url secret")
 
@@ -87,9 +105,9 @@ class LokiSettings(Published):
     """Logs: taken in, kept in S3, queried."""
 
     retention_days: Days = Field(default=30, description="S3 expires chunks seven days later")
-    replicas: Replicas = Field(default=1, description="1: the single binary holds one")
+    replicas: Replicas = Field(default=1, description="1, or from 3: every line is then kept three times")
     storage: Storage = Field(default=Storage(size_gib=5), description="write-ahead log and index on the way to S3")
-    resources: Resources = _resources(200, 384, 1000, 1024)
+    resources: Resources = container_resources(200, 384, 1000, 1024)
     results_cache_mib: Quantity = 512
     ingestion_rate_mib: Quantity | None = Field(
         default=None, description="MiB/s of all streams together; where not set, the declared services' rates together"
@@ -103,12 +121,22 @@ class LogsSettings(Model):
     """The collector of logs on each node."""
 
     collector: Literal["promtail", "alloy"] = "promtail"
-    resources: Resources = _resources(50, 96, 500, 256)
+    resources: Resources = container_resources(50, 96, 500, 256)
     drop_debug: bool = Field(default=False, description="lines of level debug and trace are dropped, and counted")
     lines_per_second: Quantity = Field(default=1000, description="of one service, on one node; what is over is dropped")
     burst_lines: Quantity = 2000
     mask_emails: bool = Field(default=False, description="mask e-mail addresses in lines, as secrets always are")
     extra_node_files: tuple[str, ...] = Field(default=(), description="absolute paths of further log files of a node")
+
+
+class TailSamplingSettings(Model):
+    """Traces decided on when they are over: those that failed or broke an objective for latency, and a share."""
+
+    share: Annotated[float, Field(ge=0, le=1)] = Field(default=0.1, description="of the traces that were well")
+    wait_seconds: Annotated[int, Field(ge=1, le=300)] = Field(
+        default=10, description="from a trace's first span to the decision; longer than requests take"
+    )
+    max_traces: Quantity = Field(default=20_000, description="that wait at once, 10 KB each or so")
 
 
 class JaegerSettings(Published):
@@ -118,48 +146,21 @@ class JaegerSettings(Published):
     collector_replicas: Replicas = Field(default=1, description="of the split layout")
     query_replicas: Replicas = Field(default=1, description="of the split layout")
     retention_hours: Annotated[int, Field(ge=24, le=2160)] = 72
-    resources: Resources = _resources(100, 192, 1000, 512)
+    resources: Resources = container_resources(100, 192, 1000, 512)
     instrumented_namespaces: tuple[str, ...] = Field(
         default=(), description="existing namespaces that get a ConfigMap `opentelemetry` with OTEL_* settings"
     )
-
-
-class SpanStoreSettings(Model):
-    """Elasticsearch/OpenSearch for spans: AWS's managed domain, one in this cluster, or one that exists."""
-
-    mode: Literal["managed", "in_cluster", "external"] = "managed"
-    url: HttpUrl | None = Field(default=None, description="of the external store")
-    instance_type: str = Field(default="t3.small.search", description="of a managed domain")
-    instance_count: Annotated[int, Field(ge=1, le=20)] = Field(
-        default=1, description="nodes of a managed domain, or pods in_cluster"
+    tail_sampling: TailSamplingSettings | None = Field(
+        default=None, description="left out, a service's `sampling_share` decides where a trace starts"
     )
-    volume_gib: Quantity = Field(default=10, description="of each node of a managed domain")
-    vpc_id: str | None = Field(default=None, description="required for a managed domain, as are the next two")
-    subnet_ids: tuple[str, ...] = Field(default=(), description="private ones, one per availability zone")
-    client_cidrs: tuple[Cidr, ...] = Field(default=(), description="who may connect to the domain inside the VPC")
-    storage: Storage = Field(default=Storage(size_gib=10), description="of each pod in_cluster")
-    resources: Resources = Field(default=_resources(200, 1024, 1000, 1536), description="of each pod in_cluster")
-    shards: Quantity = Field(default=1, description="of each daily index")
-    replicas: Annotated[int, Field(ge=0, le=5)] = Field(default=0, description="copies of each daily index")
-    username: str | None = Field(default=None, description="user of the store; its secret is span_store_password")
-    tls: bool = Field(default=True, description="a managed domain answers over https only")
 
     @model_validator(mode="after")
-    def _whole(self) -> "SpanStoreSettings":
-        if self.mode == "external" and self.url is None:
-            raise ValueError("mode is external but url is not set; write the store's URL")
-        if self.mode == "managed":
-            zones = len(self.subnet_ids)
-            if zones > 1 and self.instance_count % zones:
-                raise ValueError(
-                    f"instance_count is {self.instance_count} over {zones} subnet_ids; a managed domain spreads "
-                    f"evenly, so set a multiple of {zones}"
-                )
-            for field in ("vpc_id", "subnet_ids", "client_cidrs"):
-                if not getattr(self, field):
-                    raise ValueError(
-                        f"mode is managed but {field} is not set; the domain lives inside a VPC, never public"
-                    )
+    def _a_trace_is_whole(self) -> Self:
+        if self.tail_sampling and self.layout == "split" and self.collector_replicas > 1:
+            raise ValueError(
+                f"tail_sampling is set with layout split and collector_replicas {self.collector_replicas}: a trace's "
+                "spans reach several collectors and none sees all; set collector_replicas to 1, or leave it out"
+            )
         return self
 
 
@@ -195,13 +196,50 @@ class OidcSettings(Model):
     viewer_group: Group | None = Field(default=None, description="who may look; everyone with a login where not set")
 
 
+class BackupSettings(Model):
+    """Snapshots of Grafana's database and Alertmanager's silences, in the bucket."""
+
+    schedule: str = Field(
+        default="17 3 * * *",
+        pattern=r"^\S+( \S+){4}$",
+        examples=["17 3 * * *"],
+        description="when, in UTC, as cron writes it",
+    )
+    keep_days: Days = Field(default=30, description="S3 deletes snapshots that are older")
+    work_mib: Quantity = Field(
+        default=1024, description="scratch space; twice the size of Grafana's database is enough"
+    )
+
+
 class GrafanaSettings(Model):
     """Dashboards and the way in for people."""
 
-    storage: Storage = Storage(size_gib=2)
-    resources: Resources = _resources(100, 192, 500, 384)
+    replicas: Replicas = Field(default=1, description="more than one need `database`")
+    database: GrafanaDatabaseSettings | None = Field(
+        default=None, description="a PostgreSQL that is there already; where not set, a file on Grafana's volume"
+    )
+    storage: Storage = Field(default=Storage(size_gib=2), description="not used where `database` is set")
+    resources: Resources = container_resources(100, 192, 500, 384)
     exposure: Exposure = Exposure()
     oidc: OidcSettings | None = Field(default=None, description="single sign-on; the user admin stays beside it")
+
+    @model_validator(mode="after")
+    def _replicas_share_a_database(self) -> Self:
+        if self.replicas > 1 and self.database is None:
+            raise ValueError(
+                f"replicas is {self.replicas} but database is not set; a file on a volume has one writer, so set "
+                "database (its `host` at least) to a PostgreSQL that all replicas share, or set replicas to 1"
+            )
+        return self
+
+
+class LoadSettings(Model):
+    """What is expected to come in. What the stack is said to cost rests on it, and whether Loki is large enough."""
+
+    nodes: Quantity = Field(default=3, description="of the cluster; an agent runs on each")
+    zones: Annotated[int, Field(ge=1, le=6)] = Field(default=2, description="that the nodes are spread over")
+    requests_per_second: Annotated[float, Field(gt=0)] = Field(default=2.0, description="at the gateway")
+    log_gb_per_day: Annotated[float, Field(gt=0)] = Field(default=1.0, description="of lines, as they reach Loki")
 
 
 class PostgresqlSettings(Model):

@@ -5,17 +5,22 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from components.settings.base import Model
+from components.settings.span_store import SpanStoreSettings
 from components.settings.tools import (
+    MOST_REPLICAS,
     AlertmanagerSettings,
+    BackupSettings,
     ExportersSettings,
     GrafanaSettings,
     JaegerSettings,
+    LoadSettings,
     LogsSettings,
     LokiSettings,
     ObjectStoreSettings,
     PrometheusSettings,
-    SpanStoreSettings,
 )
+from rendering.jaeger import shards_in_use
+from rendering.loki import GB_PER_DAY_OF_A_PROCESS, REPLICATION_FACTOR, required_replicas
 
 
 class NamespaceSettings(Model):
@@ -50,6 +55,9 @@ class Settings(Model):
     protect_data: bool = Field(default=True, description="destroy refuses buckets, volumes and the span store")
     namespaces: NamespaceSettings = NamespaceSettings()
     images: ImageSettings = ImageSettings()
+    existing_secrets: tuple[str, ...] = Field(
+        default=(), description="Secrets that somebody else makes and fills, such as an operator; see Secrets below"
+    )
     object_store: ObjectStoreSettings = Field(description="its `bucket` at least")
     span_store: SpanStoreSettings = Field(description="its `mode` at least: managed, in_cluster or external")
     prometheus: PrometheusSettings = Field(description="its `runbook_base_url` at least")
@@ -58,7 +66,9 @@ class Settings(Model):
     logs: LogsSettings = LogsSettings()
     jaeger: JaegerSettings = JaegerSettings()
     grafana: GrafanaSettings = GrafanaSettings()
+    backup: BackupSettings = BackupSettings()
     exporters: ExportersSettings = ExportersSettings()
+    load: LoadSettings = LoadSettings()
 
     @model_validator(mode="after")
     def _namespaces_differ(self) -> Self:
@@ -66,5 +76,34 @@ class Settings(Model):
             raise ValueError(
                 f"namespaces.agents is {self.namespaces.agents}, the same as namespaces.monitoring; node agents need a "
                 "privileged namespace of their own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _loki_holds_the_load(self) -> Self:
+        needed, expected = required_replicas(self.load.log_gb_per_day), self.load.log_gb_per_day
+        if needed > MOST_REPLICAS:
+            raise ValueError(
+                f"load.log_gb_per_day is {expected:g}; Loki as it is laid out here takes "
+                f"{MOST_REPLICAS * GB_PER_DAY_OF_A_PROCESS // REPLICATION_FACTOR} at most: log less (logs.drop_debug), "
+                "or send these logs to a Loki of their own"
+            )
+        if self.loki.replicas < needed:
+            raise ValueError(
+                f"loki.replicas is {self.loki.replicas}; set {needed} or more: {expected:g} GB a day "
+                f"(load.log_gb_per_day) at {GB_PER_DAY_OF_A_PROCESS} for each process, "
+                f"every line kept {REPLICATION_FACTOR} times"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _shards_fit(self) -> Self:
+        store, hours = self.span_store, self.jaeger.retention_hours
+        needed, budget = shards_in_use(hours, store.shards, store.replicas), store.shard_budget()
+        if needed > budget:
+            raise ValueError(
+                f"jaeger.retention_hours is {hours} with span_store.shards {store.shards} and replicas "
+                f"{store.replicas}: {needed} shards, and {store.instance_count} node(s) bear {budget}; keep spans for "
+                "less long, or set fewer shards or more nodes (span_store.instance_count)"
             )
         return self

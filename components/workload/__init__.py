@@ -11,7 +11,7 @@ from components.settings.base import Exposure, Storage
 from components.shared import SharedOutputs
 from components.workload import exposure as outside
 from components.workload.pod import Container
-from components.workload.spec import DATA_VOLUME, container_args, metadata, volumes
+from components.workload.spec import DATA_VOLUME, claim_name, container_args, metadata, volumes
 
 Kind = Literal["Deployment", "StatefulSet", "DaemonSet"]
 
@@ -34,7 +34,7 @@ class WorkloadArgs:
     peer_ports: Mapping[str, int] = field(default_factory=dict)  # gives each replica a name of its own, for its peers
     service_account_annotations: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     api_access: bool = False  # mounts the ServiceAccount's token
-    config_checksum: str | None = None  # rolls the pods when the config of a tool without reload changes
+    config_checksum: pulumi.Input[str] | None = None  # rolls the pods when the config of a tool without reload changes
     termination_grace_seconds: int = 30
     agent: bool = False  # runs on every node, in the agents' namespace, as root
     host_network: bool = False
@@ -168,7 +168,7 @@ def _selector(args: WorkloadArgs) -> meta.v1.LabelSelectorArgs:
 
 
 def _template(args: WorkloadArgs) -> core.v1.PodTemplateSpecArgs:
-    annotations = {"observability-stack/config": args.config_checksum} if args.config_checksum else None
+    annotations = {"observability-stack/config": args.config_checksum} if args.config_checksum is not None else None
     return core.v1.PodTemplateSpecArgs(
         metadata=meta.v1.ObjectMetaArgs(labels=dict(args.labels), annotations=annotations),
         spec=core.v1.PodSpecArgs(
@@ -239,7 +239,7 @@ def _claims(name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions) -> Sequ
             f"{name}-data-{replica}",
             # bound only when its pod is scheduled, so there is nothing to wait for yet
             metadata=metadata(
-                f"{DATA_VOLUME}-{args.tool}-{replica}",
+                claim_name(args.tool, replica),
                 args.namespace,
                 args.shared.selector(args.tool),
                 {"pulumi.com/skipAwait": "true"},

@@ -45,7 +45,14 @@ class Data:
     """The replica's own persistent volume; its size is in WorkloadArgs.storage."""
 
 
-Source = ConfigMapFiles | SecretFiles | EmptyDir | HostPath | Data
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A volume that another workload made, by the name of its claim."""
+
+    name: str
+
+
+Source = ConfigMapFiles | SecretFiles | EmptyDir | HostPath | Data | Claim
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from pulumi_kubernetes import core, meta
 
 from components.settings.base import Resources
 from components.workload.pod import (
+    Claim,
     ConfigMapFiles,
     Container,
     Data,
@@ -23,6 +24,11 @@ from components.workload.pod import (
 )
 
 DATA_VOLUME = "data"
+
+
+def claim_name(tool: str, replica: int) -> str:
+    """The claim of a replica's volume, as a StatefulSet names it."""
+    return f"{DATA_VOLUME}-{tool}-{replica}"
 
 
 def checksum(*texts: Mapping[str, str]) -> str:
@@ -114,6 +120,8 @@ def _volume(mount: Mount) -> core.v1.VolumeArgs:
             kinds["empty_dir"] = core.v1.EmptyDirVolumeSourceArgs(
                 size_limit=f"{size}Mi", medium="Memory" if in_memory else None
             )
+        case Claim(name=name):
+            kinds["persistent_volume_claim"] = core.v1.PersistentVolumeClaimVolumeSourceArgs(claim_name=name)
         case HostPath(path=path, type=kind):
             kinds["host_path"] = core.v1.HostPathVolumeSourceArgs(path=path, type=kind)
     return core.v1.VolumeArgs(name=mount.name, **kinds)

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rendering.cost import Figures
 from rendering.dashboards import (
     alertmanager,
     alerts,
     business,
+    cost,
     dropped_in,
     grafana,
     jaeger,
@@ -31,10 +33,11 @@ from rendering.datasources import Folder
 from rendering.declarations import Service
 
 
-def boards(services: Sequence[Service], *, runbook_base_url: str) -> list[Board]:
+def boards(services: Sequence[Service], *, runbook_base_url: str, costs: Figures | None = None) -> list[Board]:
     """All dashboards of this stack, in the order people meet them.
 
     runbook_base_url: the directory that holds `<Alert>.md` for each alert.
+    costs: what the dashboard Cost reckons with; without it there is none.
     """
     # A trace is slow when it would break the strictest promise that any service gives.
     slow_from = f"{min(each.slo.latency_ms for each in services)}ms"
@@ -59,18 +62,23 @@ def boards(services: Sequence[Service], *, runbook_base_url: str) -> list[Board]
         jaeger.board(),
         opensearch.board(),
         usage.board(),
+        *([cost.board(costs)] if costs is not None else []),
     ]
 
 
 def all_dashboards(
-    services: Sequence[Service], *, runbook_base_url: str, team_directory: Path | None = None
+    services: Sequence[Service],
+    *,
+    runbook_base_url: str,
+    team_directory: Path | None = None,
+    costs: Figures | None = None,
 ) -> dict[Folder, dict[str, str]]:
     """Each folder's dashboards as JSON by uid; a dashboard's file is named `<uid>.json`. The same for the same input.
 
     team_directory: where teams' own dashboards are, `<folder>/<uid>.json`. Raises DashboardError for a bad one.
     """
     found: dict[Folder, dict[str, str]] = {folder: {} for folder in Folder}
-    for board in boards(services, runbook_base_url=runbook_base_url):
+    for board in boards(services, runbook_base_url=runbook_base_url, costs=costs):
         found[board.folder][board.uid.value] = board.render()
     if team_directory is not None:
         taken = [uid for dashboards in found.values() for uid in dashboards]

@@ -76,8 +76,8 @@ def _health() -> Row:
                 thresholds=[(0.5, ORANGE), (0.8, RED)],
             ),
             panels.number(
-                title="Failed bulk requests",
-                about="Bulk requests to the store that failed in the last hour.",
+                title="Refused writes",
+                about="Single writes that the store refused in the last hour.",
                 queries=[Promql(f"sum(increase(jaeger_storage_bulk_index_errors_total{JAEGER}[1h])) or vector(0)")],
                 unit="short",
                 links=LINKS,

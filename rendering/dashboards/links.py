@@ -31,6 +31,7 @@ class Uid(StrEnum):
     JAEGER = "jaeger"
     OPENSEARCH = "opensearch"
     USAGE = "usage"
+    COST = "cost"
 
 
 @dataclass(frozen=True)

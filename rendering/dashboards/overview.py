@@ -13,7 +13,7 @@ from rendering.dashboards.links import (
     Uid,
     to,
 )
-from rendering.dashboards.panels import GREEN, HALF, ORANGE, QUARTER, RED, THIRD
+from rendering.dashboards.panels import FULL_WIDTH, GREEN, HALF, ORANGE, QUARTER, RED
 from rendering.dashboards.queries import Promql
 from rendering.datasources import Folder
 
@@ -297,7 +297,7 @@ def _stack() -> Row:
                 links=(TO_PROMETHEUS, TO_ALERTS),
                 series_link=TO_PROMETHEUS,
                 thresholds=[(panels.FROM_BOTTOM, RED), (0.01, ORANGE), (1, GREEN)],
-                width=2 * THIRD,
+                width=FULL_WIDTH - 4,  # a tile for each of a dozen tools
             ),
             panels.number(
                 title="Targets down",
@@ -305,7 +305,7 @@ def _stack() -> Row:
                 queries=[Promql("count(up == 0) or vector(0)")],
                 unit="short",
                 links=(TO_PROMETHEUS,),
-                width=THIRD,
+                width=4,
                 thresholds=[(1, RED)],
             ),
         ],

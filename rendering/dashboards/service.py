@@ -282,7 +282,7 @@ def _objectives() -> Row:
         "Objectives and what is usual",
         [
             panels.graph(
-                title="Budget left",
+                title="Budget left, by objective",
                 about="Minutes of the 30-day budget that are left, by objective. Falling fast means it burns now.",
                 queries=[Promql(f"max by (slo) (service_slo:error_budget:remaining_minutes{ONE})", "{{slo}}")],
                 unit="m",

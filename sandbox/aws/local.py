@@ -13,12 +13,12 @@ from sandbox.errors import SandboxError
 NODE_BRIDGE = "10.111.0.1"
 
 
-def up(host: str = NODE_BRIDGE, *, secure: bool = False, span_store: bool = True) -> None:
+def up(host: str = NODE_BRIDGE, *, secure: bool = True, span_store: bool = True) -> None:
     """Starts what is not running. `host` is the address to listen on: the node's bridge, or loopback without one.
 
-    `secure` runs OpenSearch with TLS and users; without `span_store` there is none (a preview needs none). What runs
-    already as something else is ended and started as wanted. Says on standard error when the local AWS has lost its
-    data. Raises SandboxError when something does not start.
+    OpenSearch has TLS and users unless `secure` is False; without `span_store` there is none (a preview needs none).
+    What runs already as something else is ended and started as wanted. Says on standard error when the local AWS has
+    lost its data. Raises SandboxError when something does not start.
     """
     known = record.load()
     if known is not None and known.host != host:
@@ -76,14 +76,7 @@ def environment() -> dict[str, str]:
     Raises SandboxError when the local AWS is not up.
     """
     known = _known()
-    variables = {
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",  # anything will do: the local AWS asks nobody who they are
-        "AWS_REGION": moto.REGION,
-        "AWS_DEFAULT_REGION": moto.REGION,
-        "AWS_ENDPOINT_URL": moto.url(known.host),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+    variables = moto.environment(moto.url(known.host))
     if known.span_store:
         variables[ENDPOINT_VARIABLE] = f"{known.host}:{STORE_PORT}"
     if known.span_store and known.secure:

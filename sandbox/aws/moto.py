@@ -42,6 +42,18 @@ def url(host: str) -> str:
     return f"http://{host}:{PORT}"
 
 
+def environment(endpoint_url: str) -> dict[str, str]:
+    """The variables that make every AWS client speak to the local AWS there, and none to the real one."""
+    return {
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",  # anything will do: the local AWS asks nobody who they are
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
 def up(host: str) -> None:
     """Starts moto on `host`, unless it runs. Raises SandboxError when it cannot listen or does not answer in time."""
     if not processes.alive(NAME):

@@ -23,12 +23,20 @@ def up() -> None:
     run("ip", "link", "set", layout.NODE_BRIDGE, "up")
     # Docker's policy for forwarding is to drop. Last in the chain: kube-proxy's refusals come first.
     for end in ("-s", "-d"):
-        rule = ("FORWARD", end, layout.POD_CIDR, "-m", "comment", "--comment", _COMMENT, "-j", "ACCEPT")
-        if attempt("iptables", "-w", "-C", *rule) is None:
-            run("iptables", "-w", "-A", *rule)
+        _forward("-A", end, layout.POD_CIDR, "-j", "ACCEPT")
+    # An address of a Service that is gone would be looked for outside, where something may answer: who had a connection
+    # to it would keep that for ever. Before all else, for what a Service still has is no longer addressed to it here.
+    _forward("-I", "-d", layout.SERVICE_CIDR, "-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset")
     configs = layout.node_dir() / "cni"
     configs.mkdir(parents=True, exist_ok=True)
     (configs / "10-sandbox.conflist").write_text(layout.render("cni.conflist"))
+
+
+def _forward(how: str, *rule: str) -> None:
+    """A rule for forwarded packets, where it is not there yet; `how`: -I before all others, -A after them."""
+    marked = ("FORWARD", "-m", "comment", "--comment", _COMMENT, *rule)
+    if attempt("iptables", "-w", "-C", *marked) is None:
+        run("iptables", "-w", how, *marked)
 
 
 def down() -> None:

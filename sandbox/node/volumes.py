@@ -1,4 +1,4 @@
-"""The provisioner of the sandbox's storage class: `python -m sandbox.node.volumes KUBECONFIG real|simulated`.
+"""The provisioner of the sandbox's volumes: `python -m sandbox.node.volumes KUBECONFIG real|simulated`.
 
 It gives each pending claim a disk and a `local` volume bound to it, makes disks grow with their claims and removes them
 when a claim is gone. The CSI drivers that do the same on one machine are not served as Go modules, need LVM, or (the
@@ -23,6 +23,7 @@ from sandbox.node.kubernetes_api import Api, Object, Objects
 _CLAIMS = "/api/v1/persistentvolumeclaims"
 _VOLUMES = "/api/v1/persistentvolumes"
 _SELECTED_NODE = "volume.kubernetes.io/selected-node"
+_ASKED_OF = "volume.kubernetes.io/storage-provisioner"
 _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 _PERIOD_SECONDS = 1.0
 # XFS is not made smaller; a claim may ask for less and gets this.
@@ -32,8 +33,8 @@ _POWERS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
 
 
 def reconcile(api: Objects, disks: Disks) -> Iterator[str]:
-    """One round over all claims and volumes of our class; yields a line for each thing done or failed."""
-    claims = [claim for claim in api.list(_CLAIMS) if claim["spec"].get("storageClassName") == layout.STORAGE_CLASS]
+    """One round over all claims and volumes that are ours; yields a line for each thing done or failed."""
+    claims = [claim for claim in api.list(_CLAIMS) if _annotations(claim).get(_ASKED_OF) == layout.PROVISIONER]
     ours = [volume for volume in api.list(_VOLUMES) if _annotations(volume).get(_PROVISIONED_BY) == layout.PROVISIONER]
     volumes = {volume["metadata"]["name"]: volume for volume in ours}
     for claim in claims:
@@ -80,7 +81,7 @@ def volume_for(claim: Object, path: Path) -> Object:
         "kind": "PersistentVolume",
         "metadata": {"name": volume_name(claim), "annotations": {_PROVISIONED_BY: layout.PROVISIONER}},
         "spec": {
-            "storageClassName": layout.STORAGE_CLASS,
+            "storageClassName": claim["spec"]["storageClassName"],
             "capacity": {"storage": _capacity(claim)},
             "accessModes": claim["spec"]["accessModes"],
             "volumeMode": "Filesystem",

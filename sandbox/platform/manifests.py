@@ -80,6 +80,8 @@ def services(platform: Platform, calls: str, image: str, settings: PlatformSetti
         container = _program(image, environment, service.port, settings)
         container["readinessProbe"] = http_probe("/ready", service.port, period_seconds=5)
         container["livenessProbe"] = http_probe("/live", service.port, period_seconds=10)
+        # A pod that ends goes on answering until every kube-proxy knows that it is gone.
+        container["lifecycle"] = {"preStop": {"sleep": {"seconds": 3}}}
         manifests += _deployed(service, container, calls, settings)
     return manifests
 

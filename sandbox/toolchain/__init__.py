@@ -24,9 +24,12 @@ def binary(name: str) -> Path:
     return ensure([name])[name]
 
 
-def local_program(folder: Path, name: str) -> Path:
-    """The static Go program of a folder of this repository, built when its source changed. Raises SandboxError."""
-    return builder.local_program(folder, name)
+def local_program(folder: Path, name: str, modules: Path | None = None) -> Path:
+    """The static Go program of a folder of this repository, built when its source changed. Raises SandboxError.
+
+    modules: the folder of the go.mod to build it with, where it has none of its own.
+    """
+    return builder.local_program(folder, name, modules)
 
 
 def bin_dir() -> Path:

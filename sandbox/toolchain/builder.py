@@ -43,22 +43,25 @@ def local(name: str) -> Path:
     return local_program(HERE / name, name)
 
 
-def local_program(folder: Path, name: str) -> Path:
-    """The static program of any folder with a go.mod and a main package, built when its source changed.
+def local_program(folder: Path, name: str, modules: Path | None = None) -> Path:
+    """The static program of any folder with a main package, built when its source changed.
 
-    Raises SandboxError as ensure() does.
+    modules: the folder of its go.mod, where that is another. Raises SandboxError as ensure() does.
     """
-    sources = sorted(path for path in folder.rglob("*") if path.suffix in {".go", ".mod", ".sum"})
+    here = modules or folder
+    files = {*folder.rglob("*"), *here.rglob("*")}
+    sources = sorted(path for path in files if path.suffix in {".go", ".mod", ".sum"})
     text = b"\0".join(path.name.encode() + b"\0" + path.read_bytes() for path in sources)
     target = cache.toolchain_dir() / f"{name}-local-{hashlib.sha256(text).hexdigest()[:8]}"
     if (target / name).exists():
         return target / name
-    golang.require_go(folder)
+    golang.require_go(here)
     # Small enough not to wait for another run's turn; Go's caches are made for several at once.
     with cache.using_build_caches(), tempfile.TemporaryDirectory(dir=cache.toolchain_dir()) as temporary:
         made = Path(temporary) / name
-        argv = ["go", "build", "-o", str(made / name), "-ldflags", "-s -w", "."]
-        _run(argv, folder, {"CGO_ENABLED": "0"}, name, None)
+        what = ["."] if modules is None else [str(path) for path in sorted(folder.glob("*.go"))]
+        argv = ["go", "build", "-o", str(made / name), "-ldflags", "-s -w", *what]
+        _run(argv, here, {"CGO_ENABLED": "0"}, name, None)
         for old in target.parent.glob(f"{name}-local-*"):
             shutil.rmtree(old)
         made.rename(target)

@@ -50,6 +50,7 @@ def shared(**overrides: Any) -> SharedOutputs:
         "namespace": "monitoring",
         "agents_namespace": "monitoring-agents",
         "pull_secrets": (),
+        "existing_secrets": (),
         "protect_data": False,
     }
     return SharedOutputs(**{**plain, **overrides})

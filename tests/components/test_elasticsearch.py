@@ -1,55 +1,123 @@
 """The span store in its three modes."""
 
+import json
 from typing import Any
 
 import pulumi
 
 from components.elasticsearch import Elasticsearch, ElasticsearchArgs
-from components.settings.tools import SpanStoreSettings
-from tests.components.recording import Recording, record, shared
+from components.settings.span_store import SpanStoreSettings
+from tests.certificate import CERTIFICATE
+from tests.components.recording import Recording, environment, pod, record, shared
 
-IN_VPC: dict[str, Any] = {"vpc_id": "vpc-1", "subnet_ids": ("subnet-1", "subnet-2"), "client_cidrs": ("10.0.0.0/16",)}
+MANAGED: dict[str, Any] = {
+    "mode": "managed",
+    "vpc_id": "vpc-1",
+    "subnet_ids": ("subnet-1", "subnet-2"),
+    "client_cidrs": ("10.0.0.0/16",),
+    "instance_count": 2,
+    "username": "jaeger",
+    "master_username": "administrator",
+}
+IN_CLUSTER: dict[str, Any] = {
+    "mode": "in_cluster",
+    "instance_count": 3,
+    "username": "jaeger",
+    "master_username": "administrator",
+    "ca": CERTIFICATE,
+    "certificate": CERTIFICATE,
+}
+EXTERNAL: dict[str, Any] = {"mode": "external", "url": "https://spans.example.com:9200"}
+PASSWORD, MASTER_PASSWORD, KEY = "jaegers-own", "administrators-own", "the-private-key"
 
 
-def store(password: str | None = None, **settings: Any) -> Recording:
+def store(password: str = PASSWORD, **settings: Any) -> Recording:
     def make() -> None:
         args = ElasticsearchArgs(
             shared=shared(),
             settings=SpanStoreSettings(**settings),
             image="opensearch:2",
-            password=pulumi.Output.secret(password) if password else None,
+            python_image="python:3",
+            index_prefix="test",
+            password=pulumi.Output.secret(password) if "username" in settings else None,
+            master_password=pulumi.Output.secret(MASTER_PASSWORD),
+            key=pulumi.Output.secret(KEY),
         )
         Elasticsearch("span-store", args)
 
     return record(make)
 
 
-def test_a_managed_domain_is_inside_the_vpc_and_encrypted() -> None:
-    [domain] = store(mode="managed", instance_count=2, username="admin", password="x", **IN_VPC).all("Domain")
+def test_a_managed_domain_is_inside_the_vpc_encrypted_and_lets_nobody_in_without_a_login() -> None:
+    [domain] = store(**MANAGED).all("Domain")
     assert domain["vpcOptions"]["subnetIds"] == ["subnet-1", "subnet-2"]
     assert domain["encryptAtRest"] == {"enabled": True}
     assert domain["nodeToNodeEncryption"] == {"enabled": True}
     assert domain["domainEndpointOptions"]["enforceHttps"] is True
-    assert domain["advancedSecurityOptions"]["value"]["internalUserDatabaseEnabled"] is True
+    users = domain["advancedSecurityOptions"]["value"]
+    assert users["internalUserDatabaseEnabled"] is True
+    assert users["masterUserOptions"]["masterUserName"] == "administrator"
     assert domain["clusterConfig"]["zoneAwarenessConfig"] == {"availabilityZoneCount": 2}
 
 
 def test_only_the_declared_ranges_reach_the_domain() -> None:
-    [group] = store(mode="managed", instance_count=2, **IN_VPC).all("SecurityGroup")
+    [group] = store(**MANAGED).all("SecurityGroup")
     assert [rule["cidrBlocks"] for rule in group["ingress"]] == [["10.0.0.0/16"]]
     assert "egress" not in group
 
 
+def test_a_job_makes_the_user_with_the_administrators_password_as_a_file() -> None:
+    made = store(**MANAGED)
+    [container] = pod(made.only("Job"))["containers"]
+    assert container["command"][-1] == "users"
+    assert environment(container)["SPAN_STORE_USERNAME"] == "jaeger"
+    assert environment(container)["SPAN_STORE_MASTER_USERNAME"] == "administrator"
+    assert "/etc/span-store/master" in {one["mountPath"] for one in container["volumeMounts"]}
+
+
+def test_the_user_may_touch_its_own_environments_indices_only() -> None:
+    role = json.loads(store(**MANAGED).only("ConfigMap", "span-store-role")["data"]["role.json"])
+    rights = {
+        pattern: set(one["allowed_actions"])
+        for one in role["permissions"]["index_permissions"]
+        for pattern in one["index_patterns"]
+    }
+    assert rights.keys() == {"test-jaeger-*", "*"}
+    assert rights["*"] == {"indices:monitor/*"}
+    assert not {"*", "indices:*", "cluster_all"} & {
+        *role["permissions"]["cluster_permissions"],
+        *rights["test-jaeger-*"],
+    }
+
+
+def test_the_job_runs_again_when_a_password_changes_and_tells_none() -> None:
+    jobs = [store(password, **MANAGED).only("Job") for password in (PASSWORD, PASSWORD, "another-one")]
+    first, same, other = (job["spec"]["template"]["metadata"]["annotations"] for job in jobs)
+    assert first == same != other
+    assert all(secret not in json.dumps(jobs) for secret in (PASSWORD, MASTER_PASSWORD))
+
+
 def test_in_cluster_nodes_know_their_peers_and_each_has_a_volume() -> None:
-    made = store(mode="in_cluster", instance_count=3)
+    made = store(**IN_CLUSTER)
     assert len(made.all("PersistentVolumeClaim")) == 3
-    [container] = made.only("StatefulSet")["spec"]["template"]["spec"]["containers"]
-    env = {one["name"]: one.get("value") for one in container["env"]}
-    assert env["cluster.initial_cluster_manager_nodes"] == "opensearch-0,opensearch-1,opensearch-2"
-    assert env["discovery.seed_hosts"] == "opensearch-peers"
-    assert "discovery.type" not in env
+    told = made.only("ConfigMap", "opensearch-config")["data"]["opensearch.yml"]
+    assert "cluster.initial_cluster_manager_nodes:\n- opensearch-0\n- opensearch-1\n- opensearch-2\n" in told
+    assert "discovery.seed_hosts:\n- opensearch-peers\n" in told
+    assert "single-node" not in told
 
 
-def test_an_external_store_makes_nothing() -> None:
-    made = store(mode="external", url="https://spans.example.com:9200").resources
-    assert [one.type for one in made] == ["observability:index:Elasticsearch"]
+def test_in_cluster_has_tls_and_users_and_its_secrets_in_secrets_only() -> None:
+    made = store(**IN_CLUSTER)
+    told = made.only("ConfigMap", "opensearch-config")["data"]
+    assert "plugins.security.ssl.http.enabled: true" in told["opensearch.yml"]
+    assert "plugins.security.disabled" not in told["opensearch.yml"]
+    for secret in (PASSWORD, MASTER_PASSWORD, KEY):
+        assert all(secret not in json.dumps(one) for one in made.all("ConfigMap") + made.all("StatefulSet"))
+    assert made.only("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def test_an_external_store_without_an_administrator_is_used_as_it_is() -> None:
+    made = store(**EXTERNAL, username="jaeger", ca=CERTIFICATE)
+    kinds = sorted(one.type.rpartition(":")[2] for one in made.resources)
+    assert kinds == ["ConfigMap", "ConfigMap", "Elasticsearch", "Secret"]
+    assert made.only("ConfigMap", "span-store-ca")["data"] == {"ca.crt": CERTIFICATE}

@@ -11,9 +11,11 @@ import yaml
 
 from components.grafana import Grafana, GrafanaArgs
 from components.settings.base import Exposure
+from components.settings.grafana_database import GrafanaDatabaseSettings
 from components.settings.tools import GrafanaSettings, OidcSettings
 from rendering.datasources import DatasourceUrls, Folder
 from rendering.declarations import load_platform
+from tests.certificate import CERTIFICATE
 from tests.components.recording import Recording, environment, pod, record, shared
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +28,7 @@ OIDC = OidcSettings(
     admin_group="observability-admins",
     editor_group="engineers",
 )
+DATABASE = GrafanaDatabaseSettings(host="db.example.com", ca=CERTIFICATE)
 
 
 def grafana(**overrides: Any) -> Recording:
@@ -34,6 +37,7 @@ def grafana(**overrides: Any) -> Recording:
         "settings": GrafanaSettings(),
         "image": "grafana:1",
         "admin_password": pulumi.Output.secret("made up"),
+        "secret_key": pulumi.Output.secret("also made up"),
         "platform": load_platform(ROOT / "configs/services.yaml"),
         "datasources": DATASOURCES,
         "runbook_base_url": "https://runbooks.example",
@@ -110,7 +114,20 @@ def test_the_admin_password_is_a_file_out_of_a_secret_and_nowhere_else() -> None
     ini = recorded.only("ConfigMap", "grafana-config")["data"]["grafana.ini"]
     assert "admin_password = $__file{/etc/grafana/secrets/admin-password}" in ini
     assert "made up" not in json.dumps([one.inputs for one in recorded.resources if not one.type.endswith(":Secret")])
-    assert secret_keys(recorded) == {"admin-password"}
+    assert secret_keys(recorded) == {"admin-password", "secret-key"}
+
+
+def test_each_start_sets_the_password_of_the_secret_and_shows_it_nowhere() -> None:
+    recorded = grafana()
+    [init] = pod(recorded.only("StatefulSet"))["initContainers"]
+    assert init["args"][-3:] == ["reset-admin-password", "--", "$(ADMIN_PASSWORD)"]
+    assert environment(init)["ADMIN_PASSWORD"] == {"secretKeyRef": {"name": "grafana-secrets", "key": "admin-password"}}
+    assert {"config", "data", "secrets"} <= {one["name"] for one in init["volumeMounts"]}
+
+
+def test_what_is_secret_in_the_database_is_encrypted_with_a_key_of_this_stack() -> None:
+    ini = grafana().only("ConfigMap", "grafana-config")["data"]["grafana.ini"]
+    assert "secret_key = $__file{/etc/grafana/secrets/secret-key}" in ini
 
 
 @pytest.mark.parametrize(
@@ -138,7 +155,7 @@ def test_single_sign_on_gives_roles_by_group_and_its_secret_is_a_file() -> None:
         "|| 'Viewer'"
     )
     assert found["GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET"] == "$__file{/etc/grafana/secrets/oidc-client-secret}"
-    assert secret_keys(recorded) == {"admin-password", "oidc-client-secret"}
+    assert secret_keys(recorded) == {"admin-password", "secret-key", "oidc-client-secret"}
 
 
 def test_with_a_group_for_viewers_nobody_else_is_let_in() -> None:
@@ -151,9 +168,12 @@ def test_without_single_sign_on_none_of_it_is_set() -> None:
     assert not [name for name in variables(grafana()) if "OAUTH" in name]
 
 
-def test_single_sign_on_without_its_secret_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"grafana\.oidc is set but the secret grafana_oidc_client_secret is not"):
-        grafana(settings=GrafanaSettings(oidc=OIDC))
+def test_an_existing_secret_is_mounted_and_not_made() -> None:
+    recorded = grafana(shared=shared(existing_secrets=("grafana-secrets",)), admin_password=None)
+
+    volumes = recorded.only("StatefulSet")["spec"]["template"]["spec"]["volumes"]
+    assert "grafana-secrets" in [volume["secret"]["secretName"] for volume in volumes if "secret" in volume]
+    assert recorded.all("Secret") == []
 
 
 def test_a_changed_datasource_rolls_the_pod_and_a_changed_dashboard_does_not() -> None:
@@ -174,3 +194,53 @@ def test_nothing_that_grafana_looks_for_is_missing() -> None:
 
 def test_the_program_gets_no_token_of_the_cluster() -> None:
     assert pod(grafana().only("StatefulSet"))["automountServiceAccountToken"] is False
+
+
+def replicated() -> Recording:
+    settings = GrafanaSettings(replicas=2, database=DATABASE)
+    return grafana(settings=settings, database_password=pulumi.Output.secret("made up for it"))
+
+
+def test_on_postgresql_replicas_roll_one_after_the_other_spread_and_keep_no_volume() -> None:
+    recorded = replicated()
+    spec = recorded.only("Deployment")["spec"]
+    assert (spec["replicas"], spec.get("strategy", {"type": "RollingUpdate"})["type"]) == (2, "RollingUpdate")
+    assert recorded.all("StatefulSet") == recorded.all("PersistentVolumeClaim") == []
+    assert recorded.only("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    assert len(spec["template"]["spec"]["topologySpreadConstraints"]) == 2
+    assert "emptyDir" in next(one for one in spec["template"]["spec"]["volumes"] if one["name"] == "data")
+
+
+def test_every_program_of_the_pod_knows_the_database_and_its_password_is_a_file() -> None:
+    recorded = replicated()
+    spec = pod(recorded.only("Deployment"))
+    for container in [*spec["initContainers"], *spec["containers"]]:
+        found = {name: value for name, value in environment(container).items() if name.startswith("GF_DATABASE_")}
+        assert found == {
+            "GF_DATABASE_TYPE": "postgres",
+            "GF_DATABASE_HOST": "db.example.com:5432",
+            "GF_DATABASE_NAME": "grafana",
+            "GF_DATABASE_USER": "grafana",
+            "GF_DATABASE_PASSWORD": "$__file{/etc/grafana/secrets/database-password}",
+            "GF_DATABASE_SSL_MODE": "verify-full",
+            "GF_DATABASE_LOCKING_ATTEMPT_TIMEOUT_SEC": "120",
+            "GF_DATABASE_CA_CERT_PATH": "/etc/grafana/database/ca.crt",
+        }
+        assert "/etc/grafana/database" in {one["mountPath"] for one in container["volumeMounts"]}
+    assert recorded.only("ConfigMap", "grafana-database-ca")["data"] == {"ca.crt": DATABASE.ca}
+    assert secret_keys(recorded) == {"admin-password", "secret-key", "database-password"}
+    assert "made up for it" not in json.dumps(
+        [one.inputs for one in recorded.resources if not one.type.endswith(":Secret")]
+    )
+
+
+def test_without_postgresql_grafana_hears_nothing_of_it() -> None:
+    recorded = grafana()
+    assert [name for name in variables(recorded) if name.startswith("GF_DATABASE")] == []
+    assert "grafana-database-ca" not in [one["metadata"]["name"] for one in recorded.all("ConfigMap")]
+
+
+def test_grafana_evaluates_no_alerts_of_its_own_so_replicas_need_no_peers() -> None:
+    alerting = settings_of(grafana())["unified_alerting"]
+    assert alerting["execute_alerts"] == "false"
+    assert "ha_peers" not in alerting

@@ -4,21 +4,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 
-from components.jaeger import COLLECTOR_PORTS, Jaeger, JaegerArgs, SpanStore
+from components.jaeger import COLLECTOR_PORTS, Jaeger, JaegerArgs
 from components.settings.tools import JaegerSettings
 from components.shared import Endpoint
+from components.span_store import SpanStore
 from rendering.declarations import load_platform
 from tests.components.recording import Recording, environment, pod, record, shared
 
 PLATFORM = load_platform(Path(__file__).resolve().parents[2] / "configs" / "services.yaml")
 STORE: dict[str, Any] = {
     "kind": "opensearch",
-    "url": "http://10.0.0.1:9200",
-    "host": "10.0.0.1",
-    "port": "9200",
+    "url": "https://10.0.0.1:9200",
     "shards": 1,
     "replicas": 0,
 }
@@ -31,7 +29,7 @@ def jaeger(settings: JaegerSettings | None = None, **store: Any) -> Recording:
             settings=settings or JaegerSettings(),
             image="jaeger:1",
             cleaner_image="cleaner:1",
-            busybox_image="busybox:1",
+            python_image="python:3",
             store=SpanStore(**{**STORE, **store}),
             platform=PLATFORM,
             prometheus=Endpoint(name="prometheus", namespace="monitoring", port=9090),
@@ -66,11 +64,16 @@ def test_each_service_finds_pods_that_listen_on_its_ports(settings: JaegerSettin
 
 
 @pytest.mark.parametrize("settings", [JaegerSettings(), SPLIT])
-def test_it_waits_for_the_store_and_learns_its_address_from_the_environment(settings: JaegerSettings) -> None:
-    for deployment in jaeger(settings).all("Deployment"):
+def test_it_waits_for_the_store_as_its_user_and_learns_its_address_from_the_environment(
+    settings: JaegerSettings,
+) -> None:
+    for deployment in jaeger(settings, username="jaeger", own_ca=True).all("Deployment"):
         [waiting] = pod(deployment)["initContainers"]
-        assert environment(waiting)["HOST"] == "10.0.0.1"
-        assert environment(pod(deployment)["containers"][0])["SPAN_STORE_URL"] == "http://10.0.0.1:9200"
+        assert waiting["command"][-1] == "wait"
+        assert environment(waiting)["SPAN_STORE_USERNAME"] == "jaeger"
+        assert {"/etc/span-store/login", "/etc/span-store/ca"} <= {one["mountPath"] for one in waiting["volumeMounts"]}
+        for container in (waiting, pod(deployment)["containers"][0]):
+            assert environment(container)["SPAN_STORE_URL"] == "https://10.0.0.1:9200"
 
 
 def test_collectors_and_queries_scale_each_on_their_own() -> None:
@@ -80,19 +83,34 @@ def test_collectors_and_queries_scale_each_on_their_own() -> None:
     assert recorded.only("PodDisruptionBudget")["metadata"]["name"] == "jaeger-collector"
 
 
-def test_a_password_is_a_file_for_jaeger() -> None:
-    recorded = jaeger(username="jaeger", password=pulumi.Output.secret("s3cret"))
+def test_password_and_authority_are_files_for_jaeger() -> None:
+    recorded = jaeger(username="jaeger", own_ca=True)
     [container] = pod(recorded.only("Deployment"))["containers"]
-    assert "/etc/jaeger/secrets" in {one["mountPath"] for one in container["volumeMounts"]}
-    assert all("s3cret" not in str(one["data"]) for one in recorded.all("ConfigMap"))
-    assert "s3cret" not in str(container)
+    assert {"/etc/span-store/login", "/etc/span-store/ca"} <= {one["mountPath"] for one in container["volumeMounts"]}
+    told = recorded.only("ConfigMap", "jaeger-config")["data"]["all-in-one.yaml"]
+    assert "password_file: /etc/span-store/login/password" in told
+    assert "ca_file: /etc/span-store/ca/ca.crt" in told
 
 
 def test_the_cleaner_keeps_72_hours_in_its_own_count_and_the_stacks_prefix() -> None:
-    job = jaeger().only("CronJob")
+    job = jaeger().only("CronJob", "jaeger-es-index-cleaner")
     [container] = pod(job)["containers"]
-    assert container["args"] == ["--index-prefix=test", "4", "$(SPAN_STORE_URL)"]
+    assert container["args"] == ["--index-prefix=test", "--es.tls.enabled=true", "4", "$(SPAN_STORE_URL)"]
     assert job["spec"]["timeZone"] == "Etc/UTC"
+
+
+def test_the_cleaner_logs_in_and_trusts_what_jaeger_trusts() -> None:
+    [container] = pod(jaeger(username="jaeger", own_ca=True).only("CronJob", "jaeger-es-index-cleaner"))["containers"]
+    assert "--es.tls.ca=/etc/span-store/ca/ca.crt" in container["args"]
+    assert [one["mountPath"] for one in container["volumeMounts"]] == ["/etc/span-store/ca"]
+    assert environment(container)["ES_PASSWORD"]["secretKeyRef"]["name"] == "span-store-login"
+
+
+def test_calls_are_counted_soon_after_each_window() -> None:
+    job = jaeger().only("CronJob", "jaeger-dependencies")
+    [container] = pod(job)["containers"]
+    assert container["command"][-1] == "dependencies"
+    assert environment(container)["SPAN_STORE_INDEX_PREFIX"] == "test"
 
 
 def test_changed_rates_reach_clients_without_a_restart() -> None:

@@ -26,7 +26,7 @@ def loki(**overrides: Any) -> Recording:
         "service_count": 9,
         "alertmanager": ALERTMANAGER,
         "prometheus": PROMETHEUS,
-        "runbook_base_url": "https://runbooks.example",
+        "rules": {"alerts-logs.yaml": "groups: []\n"},
     }
     return record(lambda: Loki("loki", LokiArgs(**{**plain, **overrides})))
 
@@ -44,7 +44,7 @@ def test_the_rules_are_mounted_where_the_ruler_looks_for_its_one_tenant() -> Non
         one["name"]: one["mountPath"] for one in pod(recorded.only("StatefulSet"))["containers"][0]["volumeMounts"]
     }
     assert mounts["rules"] == f"{directory['local']['directory']}/fake"
-    assert set(recorded.only("ConfigMap", "loki-rules")["data"]) == {"alerts-logs.yaml", "recording-logs.yaml"}
+    assert recorded.only("ConfigMap", "loki-rules")["data"] == {"alerts-logs.yaml": "groups: []\n"}
 
 
 def test_what_is_in_memory_has_minutes_to_reach_s3_at_a_stop() -> None:
@@ -86,7 +86,7 @@ def test_a_change_of_configuration_rolls_the_pod_and_a_change_of_rules_does_not(
         return str(annotations["observability-stack/config"])
 
     assert mark(loki()) != mark(loki(bucket="other"))
-    assert mark(loki()) == mark(loki(runbook_base_url="https://elsewhere.example"))
+    assert mark(loki()) == mark(loki(rules={"alerts-logs.yaml": "groups: [{name: other, rules: []}]\n"}))
 
 
 def test_replicas_find_each_other_by_names_of_their_own() -> None:

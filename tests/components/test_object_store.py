@@ -8,6 +8,7 @@ from components.object_store import (
     ObjectStore,
     ObjectStoreArgs,
     access_policy,
+    backup_policy,
     tls_only,
     trust_policy,
 )
@@ -22,6 +23,9 @@ def bucket_of(retention_days: int = 30, protect_data: bool = False, **settings: 
         retention_days=retention_days,
         chunk_prefixes=("fake/",),
         service_account="loki",
+        backup_prefix="backups/",
+        backup_keep_days=30,
+        backup_service_account="grafana-backup",
     )
     return record(lambda: ObjectStore("object-store", args))
 
@@ -31,13 +35,13 @@ def rules(recording: Recording) -> dict[str, dict[str, Any]]:
     return {rule["id"]: rule for rule in found["rules"]}
 
 
-def test_current_versions_expire_under_the_chunk_prefix_only() -> None:
+def test_current_versions_expire_under_the_prefixes_of_chunks_and_backups_only() -> None:
     expiring = {
         rule["filter"]["prefix"]: rule["expiration"]["days"]
         for rule in rules(bucket_of(retention_days=30)).values()
         if "days" in rule.get("expiration", {})
     }
-    assert expiring == {"fake/": 30 + EXPIRY_MARGIN_DAYS}
+    assert expiring == {"fake/": 30 + EXPIRY_MARGIN_DAYS, "backups/": 30}
 
 
 def test_chunks_move_to_infrequent_access_after_thirty_days() -> None:
@@ -81,7 +85,7 @@ def test_every_bucket_but_that_of_a_plain_http_stand_in_has_the_policy() -> None
 
 def test_only_lokis_service_account_may_take_the_role() -> None:
     provider = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC"
-    [role] = bucket_of(oidc_provider_arn=provider).all("Role")
+    role = next(each for each in bucket_of(oidc_provider_arn=provider).all("Role") if each["name"].endswith("-loki"))
     assert role["assumeRolePolicy"] == trust_policy(provider, "system:serviceaccount:monitoring:loki")
     [statement] = json.loads(role["assumeRolePolicy"])["Statement"]
     issuer = "oidc.eks.eu-central-1.amazonaws.com/id/ABC"
@@ -100,3 +104,17 @@ def test_the_role_holds_no_wildcard_action_and_no_other_bucket() -> None:
     assert all(
         resource.startswith("arn:aws:s3:::logs") for statement in statements for resource in statement["Resource"]
     )
+
+
+def test_the_backup_has_a_role_of_its_own_that_deletes_nothing_and_sees_only_its_prefix() -> None:
+    provider = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC"
+    recorded = bucket_of(oidc_provider_arn=provider)
+    role = next(each for each in recorded.all("Role") if each["name"].endswith("-backup"))
+    assert role["assumeRolePolicy"] == trust_policy(provider, "system:serviceaccount:monitoring:grafana-backup")
+    listing, objects = json.loads(backup_policy("arn:aws:s3:::logs", "backups/"))["Statement"]
+    assert (listing["Action"], listing["Condition"]) == (
+        ["s3:ListBucket"],
+        {"StringLike": {"s3:prefix": ["backups/*"]}},
+    )
+    assert objects["Action"] == ["s3:GetObject", "s3:PutObject"]
+    assert objects["Resource"] == ["arn:aws:s3:::logs/backups/*"]

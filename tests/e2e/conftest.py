@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import httpx
 import pytest
 
-from sandbox import node, stack
+from sandbox import aws, node, stack
+from sandbox.aws import health
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,6 +40,13 @@ def urls(deployed: dict[str, Any]) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def http() -> Iterator[httpx.Client]:
     with httpx.Client(timeout=15, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def span_store(deployed: dict[str, Any]) -> Iterator[httpx.Client]:
+    """The span store as its administrator."""
+    with health.client(deployed["span_store_url"], aws.store_certificates()) as client:
         yield client
 
 
@@ -87,3 +96,15 @@ def kubectl(deployed: dict[str, Any]) -> Callable[..., Any]:
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def s3(deployed: dict[str, Any]) -> Any:
+    """The S3 API that the bucket is in, whether or not the stack is still there."""
+    return boto3.client(
+        "s3",
+        endpoint_url=stack.environment()["AWS_ENDPOINT_URL"],
+        region_name="us-east-1",
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",
+    )

@@ -6,11 +6,11 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 
 from sandbox import stack
 from sandbox.paths import state_dir
+from tests.e2e.stack_file import secret_values
 from tests.waiting import eventually
 
 Kubectl = Callable[..., Any]
@@ -39,14 +39,7 @@ def test_a_refresh_finds_nothing_changed(deployed: dict[str, Any]) -> None:
     stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
 
 
-def test_the_bucket_is_private_versioned_and_encrypted(deployed: dict[str, Any]) -> None:
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=stack.environment()["AWS_ENDPOINT_URL"],
-        region_name="us-east-1",
-        aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",
-    )
+def test_the_bucket_is_private_versioned_and_encrypted(deployed: dict[str, Any], s3: Any) -> None:
     bucket = deployed["bucket"]
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
@@ -54,26 +47,18 @@ def test_the_bucket_is_private_versioned_and_encrypted(deployed: dict[str, Any])
     assert encryption[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
     rules = {rule["ID"]: rule for rule in s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]}
     expiring = [rule["Filter"]["Prefix"] for rule in rules.values() if "Days" in rule.get("Expiration", {})]
-    assert expiring == ["fake/"]
+    assert expiring == ["fake/", "backups/"]
     assert rules["leftovers"]["NoncurrentVersionExpiration"]["NoncurrentDays"] == 7
     assert rules["leftovers"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 1
 
 
 def test_no_secret_is_in_plain_in_state_config_maps_or_preview(deployed: dict[str, Any], kubectl: Kubectl) -> None:
-    plain = _secret_values()
+    plain = secret_values()
     state = "".join(path.read_text() for path in (state_dir() / "pulumi").rglob("*.json"))
     config_maps = json.dumps([kubectl("get", "configmaps", "-n", namespace) for namespace in STACK_NAMESPACES])
     preview = stack.pulumi("preview", "--diff", "--json", capture=True)
     for place, text in (("state", state), ("ConfigMaps", config_maps), ("preview", preview)):
         assert [name for name, value in plain.items() if value in text] == [], f"in plain in the {place}"
-
-
-def _secret_values() -> dict[str, str]:
-    """By name, those long enough to be told from other text."""
-    shown = json.loads(stack.pulumi("config", "--json", "--show-secrets", capture=True))
-    values = {name: entry["value"] for name, entry in shown.items() if entry["secret"]}
-    assert values, "the sandbox has secrets; none found means this test looks at nothing"
-    return {name: value for name, value in values.items() if value != "sandbox"}
 
 
 @pytest.mark.real_node

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 
 from rendering.declarations import load_services
-from sandbox import platform, sinks, stack
+from sandbox import platform, sinks
 from sandbox.paths import repo_root
 from tests.waiting import eventually
 
@@ -79,16 +78,9 @@ def test_the_trace_id_is_no_label(urls: dict[str, str], http: httpx.Client, loki
 
 
 def test_loki_writes_its_objects_to_the_bucket(
-    deployed: dict[str, Any], urls: dict[str, str], http: httpx.Client
+    deployed: dict[str, Any], urls: dict[str, str], http: httpx.Client, s3: Any
 ) -> None:
     http.post(f"{urls['loki']}/flush").raise_for_status()
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=stack.environment()["AWS_ENDPOINT_URL"],
-        region_name="us-east-1",
-        aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",
-    )
 
     def keys() -> list[str]:
         return [entry["Key"] for entry in s3.list_objects_v2(Bucket=deployed["bucket"]).get("Contents", [])]
@@ -96,9 +88,9 @@ def test_loki_writes_its_objects_to_the_bucket(
     assert eventually(lambda: [key for key in keys() if key.startswith("fake/")], 90)
 
 
-def test_spans_are_documents_in_the_store(deployed: dict[str, Any], http: httpx.Client, trace: dict[str, Any]) -> None:
-    found = http.post(
-        f"{deployed['span_store_url']}/*jaeger-span-*/_count",
+def test_spans_are_documents_in_the_store(span_store: httpx.Client, trace: dict[str, Any]) -> None:
+    found = span_store.post(
+        "/*jaeger-span-*/_count",
         json={"query": {"term": {"traceID": trace["traceID"]}}},
     )
     assert found.raise_for_status().json()["count"] >= len(trace["spans"])

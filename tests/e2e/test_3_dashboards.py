@@ -9,8 +9,8 @@ import pytest
 from rendering.dashboards import all_dashboards
 from rendering.dashboards.links import Uid
 from rendering.declarations import load_services
+from sandbox.dashboard_queries import panel_queries, resolved_variables, run
 from sandbox.paths import repo_root
-from tests.e2e.dashboard_queries import panel_queries, resolved_variables, run
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.real_node

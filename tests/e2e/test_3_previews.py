@@ -3,15 +3,14 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 
 from sandbox import preview
 from sandbox.engine import Engine, EngineError
 from sandbox.paths import repo_root
+from tests.e2e.stack_file import configured
 
 GOLDEN = repo_root() / "tests" / "golden"
 
@@ -49,26 +48,17 @@ BAD_SETTINGS = {
         {"retention_day": 7},
         "loki.retention_day is not a setting; did you mean loki.retention_days?",
     ),
+    "a Secret the stack never makes": (
+        "observability-stack:existing_secrets",
+        ["grafana-secret"],
+        "existing_secrets: grafana-secret is none of this stack's; write alertmanager-secrets, grafana-secrets",
+    ),
     "unknown key": (
         "observability-stack:lokki",
         {},
         "lokki is not a setting; did you mean loki?",
     ),
 }
-
-
-@contextmanager
-def configured(engine: Engine, key: str, value: object) -> Iterator[None]:
-    """The stack file says so for a while."""
-    path = engine.config_file()
-    before = path.read_text()
-    document = yaml.safe_load(before)
-    document["config"][key] = value
-    path.write_text(yaml.safe_dump(document))
-    try:
-        yield
-    finally:
-        path.write_text(before)
 
 
 @pytest.mark.parametrize("case", BAD_SETTINGS)
@@ -86,6 +76,47 @@ def test_a_missing_secret_is_refused_with_the_command_that_sets_it(nowhere: Engi
     with pytest.raises(EngineError) as refused:
         bare.run("preview", capture=True)
     assert "pulumi config set --secret grafana_admin_password" in refused.value.output
+
+
+THEIRS = {"mode": "existing", "monitoring": "theirs", "agents": "their-agents"}
+
+
+def test_secrets_that_others_keep_are_used_in_place(nowhere: Engine) -> None:
+    def kubectl(*arguments: str) -> None:
+        environment = {**os.environ, **nowhere.environment()}
+        subprocess.run(["kubectl", *arguments], env=environment, check=True, capture_output=True)
+
+    def made() -> str:
+        return nowhere.run("preview", "--diff=false", capture=True)
+
+    with (
+        configured(nowhere, "observability-stack:namespaces", THEIRS),
+        configured(nowhere, "observability-stack:existing_secrets", ["grafana-secrets"]),
+    ):
+        kubectl("create", "namespace", "theirs")
+        kubectl("create", "namespace", "their-agents")
+        with pytest.raises(EngineError) as refused:
+            made()
+        assert "theirs/grafana-secrets does not exist; make it with the key(s) admin-password, secret-key" in (
+            refused.value.output
+        )
+        secret = [
+            "create",
+            "secret",
+            "generic",
+            "grafana-secrets",
+            "-n",
+            "theirs",
+            "--from-literal=admin-password=made-up",
+        ]
+        kubectl(*secret)
+        with pytest.raises(EngineError) as refused:
+            made()
+        assert "theirs/grafana-secrets lacks the key(s) secret-key" in refused.value.output
+        kubectl("delete", "secret", "grafana-secrets", "-n", "theirs")
+        kubectl(*secret, "--from-literal=secret-key=made-up")
+        assert "grafana-secrets" not in made()
+    assert "grafana-secrets" in made()
 
 
 def test_an_object_of_somebody_else_is_refused_by_name(nowhere: Engine) -> None:

@@ -5,13 +5,17 @@ import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 
+from rendering.dashboards.gates import all_panels
+from rendering.dashboards.links import Uid
 from rendering.datasources import TRACE_LABEL, Folder
 from sandbox import platform
+from sandbox.dashboard_queries import panel_queries, resolved_variables, run
+from sandbox.paths import repo_root
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.real_node
@@ -106,19 +110,60 @@ def test_a_log_line_leads_to_its_trace(
     assert eventually(found, 90) == {trace["traceID"]}
 
 
-def test_every_alert_leads_to_a_dashboard_that_exists(grafana: httpx.Client) -> None:
+@pytest.fixture(scope="module")
+def alerts(grafana: httpx.Client) -> dict[str, dict[str, str]]:
+    """Annotations of every alert, by its name; `service` filled in as for an alert about the gateway."""
     groups = grafana.get(f"{PROMETHEUS}/rules", params={"type": "alert"}).raise_for_status().json()["data"]["groups"]
-    links = {
-        rule["annotations"][name]
+    return {
+        rule["name"]: {
+            name: text.replace("{{ $labels.service }}", "api-gateway") for name, text in rule["annotations"].items()
+        }
         for group in groups
         for rule in group["rules"]
-        for name in ("dashboard_url", "logs_url")
-        if name in rule["annotations"]
     }
-    uids = {urlsplit(link).path.split("/")[2] for link in links}
-    assert len(uids) >= 5
-    for uid in uids:
-        assert grafana.get(f"/api/dashboards/uid/{uid}").status_code == 200, uid
+
+
+def opened(grafana: httpx.Client, link: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The dashboard that a link opens, and the variables it sets."""
+    parts = urlsplit(link)
+    dashboard = grafana.get(f"/api/dashboards/uid/{parts.path.split('/')[2]}").raise_for_status().json()["dashboard"]
+    return dashboard, {name.removeprefix("var-"): value for name, value in parse_qsl(parts.query)}
+
+
+def test_every_alert_leads_to_a_dashboard_that_knows_what_the_alert_is_about(
+    grafana: httpx.Client, alerts: dict[str, dict[str, str]]
+) -> None:
+    links = {annotations["dashboard_url"] for annotations in alerts.values()}
+    assert len(links) >= 5
+    for link in links:
+        dashboard, variables = opened(grafana, link)
+        known = {each["name"] for each in dashboard["templating"].get("list", [])}
+        assert variables.keys() <= known, link
+
+
+def test_an_alert_about_a_service_leads_to_its_log_lines(
+    grafana: httpx.Client, alerts: dict[str, dict[str, str]]
+) -> None:
+    [link] = {annotations["logs_url"] for annotations in alerts.values() if "logs_url" in annotations}
+    dashboard, chosen = opened(grafana, link)
+    assert chosen == {"service": "api-gateway"}
+    others, _ = resolved_variables(grafana, dashboard)
+    lines = [each for each in panel_queries(dashboard, others | chosen) if each.panel == "Lines"]
+    assert len(lines) == 1
+    assert 'service=~"api-gateway"' in lines[0].target["expr"]
+    assert run(grafana, lines) == {}
+
+
+def test_the_dashboard_of_alerts_leads_to_each_ones_runbook(
+    grafana: httpx.Client, alerts: dict[str, dict[str, str]]
+) -> None:
+    dashboard = grafana.get(f"/api/dashboards/uid/{Uid.ALERTS}").raise_for_status().json()["dashboard"]
+    [table] = [panel for panel in all_panels(dashboard) if panel["title"] == "Firing alerts"]
+    [link] = table["fieldConfig"]["defaults"]["links"]
+    for name, annotations in alerts.items():
+        url = link["url"].replace("${__data.fields.Alert}", name)
+        assert url == annotations["runbook_url"]
+        assert (repo_root() / "docs/runbooks" / url.rsplit("/", 1)[1]).is_file(), name
 
 
 @pytest.fixture(scope="module")

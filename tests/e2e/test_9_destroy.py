@@ -1,13 +1,49 @@
-"""Last of all: what `pulumi destroy` leaves behind."""
+"""Last of all: what the whole run left in the logs, a volume that grows, and what `pulumi destroy` leaves behind."""
 
+from pathlib import Path
 from typing import Any
 
-import boto3
+import pytest
 
 from sandbox import stack
+from sandbox.engine import EngineError
+from tests.e2e.stack_file import configured, secret_values
+from tests.waiting import eventually
+
+GRAFANA = "observability-stack:grafana"
+CLAIM = "data-grafana-0"
 
 
-def test_destroy_leaves_nothing_of_the_stack(deployed: dict[str, Any], kubectl: Any) -> None:
+@pytest.mark.real_node
+def test_no_tool_wrote_a_secret_into_its_log(deployed: dict[str, Any]) -> None:
+    """After all that the tests before did with them."""
+    plain = secret_values()
+    logs = [log for log in Path("/var/log/pods").glob("monitoring*/*/*.log") if log.stat().st_size]
+    assert {log.parent.name for log in logs} >= {"alertmanager", "grafana", "loki"}
+    seen = [(log.parent.name, name) for log in logs for name, value in plain.items() if value in log.read_text()]
+    assert seen == []
+
+
+def test_a_volume_grows_in_place_and_never_shrinks(deployed: dict[str, Any], kubectl: Any) -> None:
+    def claim() -> Any:
+        return kubectl("get", "pvc", CLAIM, "-n", deployed["namespace"])
+
+    def size_gib() -> int:
+        return int(claim()["status"]["capacity"]["storage"].removesuffix("Gi"))
+
+    before, volume = size_gib(), claim()["spec"]["volumeName"]
+    with configured(stack.engine(), GRAFANA, {"storage": {"size_gib": before + 1}}):
+        stack.pulumi("up", "--yes", "--skip-preview")
+    eventually(lambda: size_gib() == before + 1, 60)
+    assert claim()["spec"]["volumeName"] == volume
+    with pytest.raises(EngineError) as refused:
+        stack.pulumi("preview", capture=True)
+    assert f"has {before + 1} GiB and no volume can shrink; set storage.size_gib to {before + 1} or more" in (
+        refused.value.output
+    )
+
+
+def test_destroy_leaves_nothing_of_the_stack(deployed: dict[str, Any], kubectl: Any, s3: Any) -> None:
     stack.destroy()
     names = {item["metadata"]["name"] for item in kubectl("get", "namespaces")["items"]}
     assert not names & {"monitoring", "monitoring-agents"}
@@ -19,11 +55,4 @@ def test_destroy_leaves_nothing_of_the_stack(deployed: dict[str, Any], kubectl: 
         if volume["spec"]["claimRef"]["namespace"] == "monitoring" and volume["status"]["phase"] == "Bound"
     ]
     assert (everywhere, volumes) == ([], [])
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=stack.environment()["AWS_ENDPOINT_URL"],
-        region_name="us-east-1",
-        aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",
-    )
     assert s3.list_buckets()["Buckets"] == []

@@ -1,5 +1,6 @@
 """A real Jaeger on loopback, with the stack's own configuration except that it keeps spans in memory."""
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -49,30 +50,39 @@ class JaegerClient:
         return strategy
 
 
+def check(config: Path) -> None:
+    """Jaeger's own checker accepts the file."""
+    done = subprocess.run(
+        [binary("jaeger"), "validate", f"--config={config}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def rendered(role: Role, **values: Any) -> str:
     return render_jaeger(documents.load(CONFIGS / "jaeger" / "jaeger.yaml"), JaegerValues(**values), role)
 
 
-def memory_configuration(folder: Path) -> tuple[str, dict[str, str]]:
-    """The stack's all-in-one with spans in memory and ports of its own; the text, and what listens where."""
-    document = yaml.safe_load(rendered(Role.ALL_IN_ONE))
+def on_loopback(text: str, folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """A rendered configuration with files in `folder` and ports of its own; and what listens where."""
+    document = yaml.safe_load(text)
     extensions, receivers = document["extensions"], document["receivers"]
-    extensions["jaeger_storage"]["backends"]["spans"] = {"memory": {"max_traces": 10_000}}
-    extensions["jaeger_query"]["ui"]["config_file"] = str(folder / "ui.json")
-    extensions["remote_sampling"]["file"] |= {"path": str(folder / "strategies.json"), "reload_interval": "1s"}
-    listeners = {
-        "query": extensions["jaeger_query"]["http"],
-        "query-grpc": extensions["jaeger_query"]["grpc"],
-        "sampling": extensions["remote_sampling"]["http"],
-        "sampling-grpc": extensions["remote_sampling"]["grpc"],
-        "health": extensions["healthcheckv2"]["http"],
-        "otlp-grpc": receivers["otlp"]["protocols"]["grpc"],
-        "otlp-http": receivers["otlp"]["protocols"]["http"],
-        "jaeger-grpc": receivers["jaeger"]["protocols"]["grpc"],
-        "jaeger-thrift": receivers["jaeger"]["protocols"]["thrift_http"],
-        "zipkin": receivers["zipkin"],
-        "spanmetrics": document["exporters"]["prometheus"],
-    }
+    listeners = {"health": extensions["healthcheckv2"]["http"]}
+    if "jaeger_query" in extensions:
+        extensions["jaeger_query"]["ui"]["config_file"] = str(folder / "ui.json")
+        listeners |= {"query": extensions["jaeger_query"]["http"], "query-grpc": extensions["jaeger_query"]["grpc"]}
+    if "remote_sampling" in extensions:
+        extensions["remote_sampling"]["file"] |= {"path": str(folder / "strategies.json"), "reload_interval": "1s"}
+        listeners |= {
+            "sampling": extensions["remote_sampling"]["http"],
+            "sampling-grpc": extensions["remote_sampling"]["grpc"],
+            "otlp-grpc": receivers["otlp"]["protocols"]["grpc"],
+            "otlp-http": receivers["otlp"]["protocols"]["http"],
+            "jaeger-grpc": receivers["jaeger"]["protocols"]["grpc"],
+            "jaeger-thrift": receivers["jaeger"]["protocols"]["thrift_http"],
+            "zipkin": receivers["zipkin"],
+            "spanmetrics": document["exporters"]["prometheus"],
+        }
+        document["connectors"]["spanmetrics"]["metrics_flush_interval"] = "1s"
     urls = {}
     for name, listener in listeners.items():
         listener["endpoint"] = f"127.0.0.1:{free_port()}"
@@ -80,20 +90,34 @@ def memory_configuration(folder: Path) -> tuple[str, dict[str, str]]:
     scraped = document["service"]["telemetry"]["metrics"]["readers"][0]["pull"]["exporter"]["prometheus"]
     scraped |= {"host": "127.0.0.1", "port": free_port()}
     urls["metrics"] = f"http://127.0.0.1:{scraped['port']}"
-    document["connectors"]["spanmetrics"]["metrics_flush_interval"] = "1s"
-    return documents.dump(document), urls
+    return document, urls
 
 
 @contextmanager
-def running_jaeger(folder: Path) -> Iterator[JaegerClient]:
+def running_jaeger(folder: Path, **values: Any) -> Iterator[JaegerClient]:
+    """All in one, healthy, with spans in memory; killed at the end. `values` are JaegerValues."""
+    document, urls = on_loopback(rendered(Role.ALL_IN_ONE, **values), folder)
+    document["extensions"]["jaeger_storage"]["backends"]["spans"] = {"memory": {"max_traces": 10_000}}
+    with started(document, urls, folder) as client:
+        yield client
+
+
+@contextmanager
+def started(
+    document: Mapping[str, Any], urls: Mapping[str, str], folder: Path, env: Mapping[str, str] | None = None
+) -> Iterator[JaegerClient]:
     """Jaeger, healthy; killed at the end. Raises AssertionError with its log when it does not get there."""
-    text, urls = memory_configuration(folder)
     config, strategies, log = folder / "jaeger.yaml", folder / "strategies.json", folder / "jaeger.log"
-    config.write_text(text)
+    config.write_text(documents.dump(document))
     strategies.write_text(render_sampling(PLATFORM.services, PLATFORM.health_checks))
     (folder / "ui.json").write_text((CONFIGS / "jaeger" / "ui.json").read_text())
     with log.open("wb") as output:
-        process = subprocess.Popen([binary("jaeger"), f"--config={config}"], stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [binary("jaeger"), f"--config={config}"],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+        )
     try:
         deadline = time.monotonic() + START_SECONDS
         while not _healthy(urls["health"]):

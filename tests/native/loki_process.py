@@ -14,7 +14,7 @@ import yaml
 
 from rendering import documents
 from rendering.loki import LokiValues, render_loki
-from rendering.loki_rules import render_loki_rules
+from rendering.rules import RulesArgs, load_rule_files, render_rules
 from sandbox.toolchain import binary
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "loki"
@@ -120,13 +120,19 @@ def folder_configuration(folder: Path, http_port: int, grpc_port: int) -> str:
     return documents.dump(document)
 
 
+def rendered_rules() -> dict[str, str]:
+    """The rule files by name, as the stack has them."""
+    args = RulesArgs(runbook_base_url="https://runbooks.example", grafana_url="https://grafana.example")
+    return render_rules(load_rule_files(CONFIGS / "rules"), args)
+
+
 @contextmanager
 def running_loki(folder: Path) -> Iterator[LokiClient]:
     """Loki, ready; killed at the end. Raises AssertionError with its log when it does not get ready."""
     http_port = free_port()
     rules = folder / "rules" / "fake"
     rules.mkdir(parents=True)
-    for name, text in render_loki_rules(CONFIGS / "rules", "https://runbooks.example").items():
+    for name, text in rendered_rules().items():
         (rules / name).write_text(text)
     config = folder / "loki.yaml"
     config.write_text(folder_configuration(folder, http_port, free_port()))

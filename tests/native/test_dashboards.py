@@ -13,6 +13,7 @@ from rendering.dashboards import all_dashboards
 from rendering.dashboards.gates import expressions
 from rendering.declarations import load_services
 from sandbox.toolchain import binary
+from tests.stack_files import costs_of
 
 ROOT = Path(__file__).resolve().parents[2]
 # What Grafana puts in place of its own variables; those of the dashboards stand inside strings.
@@ -21,7 +22,8 @@ MACROS = {"$__rate_interval": "1m", "$__interval": "15s", "$__range": "1h", "$__
 
 @pytest.fixture(scope="module")
 def dashboards() -> dict[str, dict[str, Any]]:
-    rendered = all_dashboards(load_services(ROOT / "configs/services.yaml"), runbook_base_url="https://example.org")
+    services = load_services(ROOT / "configs/services.yaml")
+    rendered = all_dashboards(services, runbook_base_url="https://example.org", costs=costs_of("prod"))
     return {uid: json.loads(text) for folder in rendered.values() for uid, text in folder.items()}
 
 

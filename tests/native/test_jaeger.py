@@ -1,7 +1,6 @@
 """Jaeger's own checker accepts its configurations, and a running one takes, samples and counts spans as promised."""
 
 import json
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,22 +10,14 @@ import httpx
 import pytest
 
 from rendering.jaeger import Role
-from sandbox.toolchain import binary
 from tests.native.alert_metrics import emitted, read_by_alerts
-from tests.native.jaeger_process import CONFIGS, PLATFORM, JaegerClient, rendered, running_jaeger
+from tests.native.jaeger_process import CONFIGS, PLATFORM, JaegerClient, check, rendered, running_jaeger
 
 
 @pytest.fixture(scope="module")
 def jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JaegerClient]:
     with running_jaeger(tmp_path_factory.mktemp("jaeger")) as client:
         yield client
-
-
-def check(config: Path) -> None:
-    done = subprocess.run(
-        [binary("jaeger"), "validate", f"--config={config}"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_native_file_is_valid_as_it_stands() -> None:

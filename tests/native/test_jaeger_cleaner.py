@@ -2,16 +2,16 @@
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from rendering.jaeger import cleaner_days
 from sandbox.toolchain import binary
+from tests.http_server import serving
 
 HOUR = timedelta(hours=1)
 
@@ -42,15 +42,8 @@ def store(indices: dict[str, datetime]) -> Iterator[tuple[str, set[str]]]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", deleted
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as url:
+        yield url, deleted
 
 
 def daily_indices(prefix: str, kind: str) -> dict[str, datetime]:

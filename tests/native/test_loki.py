@@ -12,10 +12,9 @@ import yaml
 
 from rendering import documents
 from rendering.loki import LokiValues, render_loki
-from rendering.loki_rules import render_loki_rules
 from sandbox.toolchain import binary
 from tests.native.alert_metrics import emitted, read_by_alerts
-from tests.native.loki_process import CONFIGS, LokiClient, running_loki
+from tests.native.loki_process import CONFIGS, LokiClient, rendered_rules, running_loki
 
 SERVICE = {"job": "kubernetes-pods", "namespace": "dharma", "service": "api-gateway", "team": "platform", "pod": "a"}
 DATABASE = {**SERVICE, "service": "postgresql", "team": "database"}
@@ -66,10 +65,9 @@ def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
 
 def rules() -> dict[str, dict[str, Any]]:
     """Alerts by name."""
-    files = render_loki_rules(CONFIGS / "rules", "https://runbooks.example").values()
     return {
         rule["alert"]: rule
-        for text in files
+        for text in rendered_rules().values()
         for group in yaml.safe_load(text)["groups"]
         for rule in group["rules"]
         if "alert" in rule
@@ -135,6 +133,7 @@ def test_no_alert_fires_on_healthy_lines(loki: LokiClient) -> None:
     loki.push({**SERVICE, "pod": "healthy"}, lines(end, 2100, 2, HEALTHY), {"level": "info"})
     loki.push({**DATABASE, "pod": "healthy"}, lines(end, 100, 30, "LOG:  checkpoint complete: wrote 12 buffers"))
     loki.push({**DATABASE, "pod": "fast"}, lines(end, 100, 3, "LOG:  duration: 12.345 ms  statement: select 1"))
+    loki.push({**SERVICE, "namespace": "default", "service": "debugger"}, lines(end - 900, 200, 1, "/var/log"))
     loki.flush()
     for alert in rules():
         assert fires(loki, alert, end + 1) == [], alert

@@ -9,6 +9,7 @@ from rendering.declarations import load_platform
 from rendering.profiles import Profile
 from rendering.rules import RulesArgs, load_rule_files, render_rules
 from rendering.scrape import PrometheusConfigArgs, expected_jobs, render_prometheus_config
+from rendering.slo import render_declared
 from sandbox.toolchain import binary
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -39,10 +40,11 @@ def test_prometheus_accepts_its_configuration_and_rules(profile: Profile, tmp_pa
     rules = RulesArgs(
         runbook_base_url="https://runbooks.example",
         grafana_url="https://grafana.example",
-        expected_jobs=expected_jobs(PLATFORM, args),
         hidden_jobs=args.hidden_jobs,
     )
-    for name, text in render_rules(load_rule_files(CONFIGS / "prometheus" / "rules"), PLATFORM, rules).items():
+    files = render_rules(load_rule_files(CONFIGS / "prometheus" / "rules"), rules)
+    files |= render_declared(PLATFORM, expected_jobs(PLATFORM, args))
+    for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     run(binary("promtool"), "check", "rules", "--lint=all", "--lint-fatal", *sorted(tmp_path.glob("*.yaml")))
 

@@ -12,7 +12,8 @@ import pulumi
 import yaml
 
 from components import guards
-from components.settings.reference import NEEDED_WHEN
+from components.settings.reference import example
+from components.settings.secrets import catalogue
 from sandbox.paths import repo_root
 
 PROJECT = "observability-stack"
@@ -39,7 +40,7 @@ def _no_cluster(stack: str) -> None:
 def main(stack: str) -> None:
     config = yaml.safe_load((repo_root() / f"Pulumi.{stack}.yaml").read_text())["config"]
     values = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    secrets = {f"{PROJECT}:{name}": f"{HIDDEN}{name}" for name in NEEDED_WHEN}
+    secrets = {f"{PROJECT}:{name}": f"{HIDDEN}{name}" for name in (one.name for one in catalogue(example()))}
     recorder = Recorder()
     pulumi.runtime.set_mocks(recorder, project=PROJECT, stack=stack)
     pulumi.runtime.set_all_config(values | secrets, list(secrets))

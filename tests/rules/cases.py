@@ -8,6 +8,10 @@ the values that recording rules must have. Short forms, so that a case shows wha
 
 A firing case says `at` which step the alert fires for the first time (one step before, it must not), the `labels` that
 come from the data, and the `value` as the annotations show it. What the rule itself adds is taken from the rule.
+
+What is scraped is seldom one series. `halves: <label>` gives each counter of a case as two, half of it each, which
+differ in that label; `idle: <label>` puts beside each series another that is always 0. A rule that sums, or takes the
+largest, must come to the same.
 """
 
 import random
@@ -103,7 +107,9 @@ def _test(case: Case, file: CaseFile, alerts: list[dict[str, Any]]) -> dict[str,
         "name": case.title,
         "interval": file.evaluation_interval,
         "input_series": [
-            {"series": _expand(series), "values": _values(values)} for series, values in body["series"].items()
+            {"series": each, "values": numbers}
+            for series, values in body["series"].items()
+            for each, numbers in _copies(_expand(series), values, body)
         ],
     }
     if case.kind == "record":
@@ -165,6 +171,26 @@ def _expand(text: str) -> str:
     for short, full in _SHORT.items():
         text = re.sub(rf"\b{short}\b", full, text)
     return text
+
+
+def _copies(series: str, values: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The series, or what stands for it by `halves` or `idle`."""
+    counter = re.fullmatch(r"(0|0\.0)\+([\d.]+)x(\d+)", values)
+    if "halves" in body and counter:
+        half = f"0+{float(counter[2]) / 2:.12g}x{counter[3]}"
+        yield from ((_labelled(series, body["halves"], copy), half) for copy in ("left", "right"))
+        return
+    yield series, _values(values)
+    if "idle" in body:
+        steps = sum(int(word.rsplit("x", 1)[1]) + 1 for word in values.split() if re.search(r"\dx\d", word))
+        yield _labelled(series, body["idle"], "idle"), f"0+0x{steps - 1}"
+
+
+def _labelled(series: str, label: str, value: str) -> str:
+    """The series with one more label, in the place of one of that name."""
+    name, _, rest = series.partition("{")
+    kept = [part for part in re.findall(r'\w+="[^"]*"', rest) if not part.startswith(f"{label}=")]
+    return f"{name}{{{','.join([*kept, f'{label}={chr(34)}{value}{chr(34)}'])}}}"
 
 
 def _sample(expression: str, labels: str) -> str:

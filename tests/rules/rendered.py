@@ -4,15 +4,13 @@ from pathlib import Path
 
 from rendering.declarations import Platform, load_platform
 from rendering.rules import RulesArgs, load_rule_files, render_rules
+from rendering.slo import render_declared
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NATIVE = REPOSITORY / "configs" / "prometheus" / "rules"
 
-ARGS = RulesArgs(
-    runbook_base_url="https://runbooks.example",
-    grafana_url="https://grafana.example",
-    expected_jobs=("services", "loki"),
-)
+ARGS = RulesArgs(runbook_base_url="https://runbooks.example", grafana_url="https://grafana.example")
+EXPECTED_JOBS = ("services", "loki")
 
 
 def one_service() -> Platform:
@@ -24,5 +22,6 @@ def one_service() -> Platform:
 
 def write(folder: Path) -> None:
     """Write all rule files into `folder`."""
-    for name, text in render_rules(load_rule_files(NATIVE), one_service(), ARGS).items():
+    declared = render_declared(one_service(), EXPECTED_JOBS)
+    for name, text in {**declared, **render_rules(load_rule_files(NATIVE), ARGS)}.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -16,6 +16,7 @@ from rendering.dashboards.links import Uid
 from rendering.datasources import PROMETHEUS, Folder
 from rendering.declarations import Platform, load_platform
 from rendering.slo import declared_rules
+from tests.stack_files import costs_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOKS = "https://example.org/runbooks"
@@ -32,7 +33,7 @@ def platform() -> Platform:
 @pytest.fixture(scope="module")
 def dashboards(platform: Platform) -> dict[str, Document]:
     """Parsed dashboards by uid."""
-    rendered = all_dashboards(platform.services, runbook_base_url=RUNBOOKS)
+    rendered = all_dashboards(platform.services, runbook_base_url=RUNBOOKS, costs=costs_of("prod"))
     return {uid: json.loads(text) for folder in rendered.values() for uid, text in folder.items()}
 
 
@@ -69,17 +70,19 @@ def test_no_folder_has_the_uid_or_title_of_a_dashboard(dashboards: dict[str, Doc
 
 
 def test_every_folder_holds_a_dashboard(platform: Platform) -> None:
-    rendered = all_dashboards(platform.services, runbook_base_url=RUNBOOKS)
+    rendered = all_dashboards(platform.services, runbook_base_url=RUNBOOKS, costs=costs_of("prod"))
     assert [folder for folder in Folder if not rendered[folder]] == []
 
 
 def test_rendering_is_deterministic(platform: Platform) -> None:
-    first, second = (all_dashboards(platform.services, runbook_base_url=RUNBOOKS) for _ in range(2))
+    first, second = (
+        all_dashboards(platform.services, runbook_base_url=RUNBOOKS, costs=costs_of("prod")) for _ in range(2)
+    )
     assert first == second
 
 
 def test_each_folder_fits_a_config_map(platform: Platform) -> None:
-    rendered = all_dashboards(platform.services, runbook_base_url=RUNBOOKS)
+    rendered = all_dashboards(platform.services, runbook_base_url=RUNBOOKS, costs=costs_of("prod"))
     sizes = {folder: sum(len(text.encode()) for text in texts.values()) for folder, texts in rendered.items()}
     assert {folder: size for folder, size in sizes.items() if size > 0.9 * CONFIG_MAP_LIMIT_BYTES} == {}
 
@@ -154,6 +157,13 @@ def test_panels_do_not_overlap_and_stay_within_the_grid(dashboards: dict[str, Do
             taken |= cells
 
 
+def test_no_two_panels_of_a_dashboard_have_one_title(dashboards: dict[str, Document]) -> None:
+    """People could not tell each other which one they mean."""
+    for uid, document in dashboards.items():
+        titles = [panel["title"] for panel in all_panels(document) if panel["type"] != "row"]
+        assert len(titles) == len(set(titles)), uid
+
+
 def test_panel_ids_are_unique(dashboards: dict[str, Document]) -> None:
     for document in dashboards.values():
         ids = [panel["id"] for panel in all_panels(document)]
@@ -192,7 +202,7 @@ def test_queries_of_prometheus_name_no_external_label(dashboards: dict[str, Docu
 
 
 def test_the_guide_lists_every_dashboard(dashboards: dict[str, Document], platform: Platform) -> None:
-    rendered = all_dashboards(platform.services, runbook_base_url=RUNBOOKS)
+    rendered = all_dashboards(platform.services, runbook_base_url=RUNBOOKS, costs=costs_of("prod"))
     rows = re.findall(
         r"^\| ([^|]+) \| ([^|]+) \| `([^`]+)` \|", (ROOT / "docs/dashboards.md").read_text(), re.MULTILINE
     )

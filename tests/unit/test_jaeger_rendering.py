@@ -12,6 +12,7 @@ from rendering import documents
 from rendering.declarations import load_platform
 from rendering.jaeger import JaegerValues, Role, cleaner_days, render_jaeger, render_ui, shards_in_use
 from rendering.sampling import UNDECLARED_SHARE, render_sampling
+from rendering.tail_sampling import TailSampling
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 INGEST = {"otlp", "jaeger", "zipkin"}
@@ -27,9 +28,16 @@ def backend(document: dict[str, Any], kind: str = "opensearch") -> dict[str, Any
     return dict(document["extensions"]["jaeger_storage"]["backends"]["spans"][kind])
 
 
+TAIL = {
+    "tail_sampling": TailSampling(share=0.1, wait_seconds=10, max_traces=20_000),
+    "services": load_platform(CONFIGS / "services.yaml").services,
+}
+
+
+@pytest.mark.parametrize("values", [{}, TAIL], ids=["head", "tail"])
 @pytest.mark.parametrize("role", list(Role))
-def test_every_part_that_a_document_names_is_in_it(role: Role) -> None:
-    document = rendered(role)
+def test_every_part_that_a_document_names_is_in_it(role: Role, values: dict[str, Any]) -> None:
+    document = rendered(role, **values)
     assert set(document["service"]["extensions"]) <= set(document["extensions"])
     connectors = set(document.get("connectors", {}))
     for pipeline in document["service"]["pipelines"].values():
@@ -72,7 +80,7 @@ def test_the_password_is_a_file_and_never_text() -> None:
     login = backend(rendered(Role.COLLECTOR, username="jaeger"))["auth"]["basic"]
     assert login["username"] == "jaeger"
     assert "password" not in login
-    assert login["password_file"].startswith("/etc/jaeger/secrets/")
+    assert login["password_file"].startswith("/etc/span-store/login/")
     assert "auth" not in backend(rendered(Role.COLLECTOR))
 
 
@@ -114,7 +122,7 @@ def test_nothing_older_than_96_hours_is_left_after_the_run_past_midnight() -> No
 
 
 def test_shards_follow_from_retention_and_copies() -> None:
-    assert shards_in_use(JaegerValues(shards=2, replicas=1)) == 5 * 2 * 2 * 2
+    assert shards_in_use(72, shards=2, replicas=1) == 5 * 3 * 2 * 2
 
 
 def test_sampling_is_as_declared_and_health_checks_are_rare_everywhere() -> None:
@@ -135,3 +143,11 @@ def test_the_uis_links_go_to_the_grafana_that_people_open() -> None:
     assert "grafana.monitoring" not in text
     assert ui["dependencies"]["menuEnabled"] is True
     assert all(link["url"].startswith("https://grafana.example/") for link in ui["linkPatterns"])
+
+
+def test_where_it_is_decided_at_the_end_every_trace_is_begun_but_health_checks() -> None:
+    platform = load_platform(CONFIGS / "services.yaml")
+    told = json.loads(render_sampling(platform.services, platform.health_checks, at_the_end=True))
+    assert {each["param"] for each in told["service_strategies"]} == {1.0} == {told["default_strategy"]["param"]}
+    rare = told["default_strategy"]["operation_strategies"]
+    assert {each["param"] for each in rare} == {platform.health_checks.sampling_share}

@@ -16,7 +16,10 @@ def claim(name: str = "data", **spec: Any) -> dict[str, Any]:
             "name": name,
             "namespace": "monitoring",
             "uid": f"uid-{name}",
-            "annotations": {"volume.kubernetes.io/selected-node": "sandbox"},
+            "annotations": {
+                "volume.kubernetes.io/selected-node": "sandbox",
+                "volume.kubernetes.io/storage-provisioner": layout.PROVISIONER,
+            },
         },
         "spec": {
             "storageClassName": layout.STORAGE_CLASS,
@@ -120,8 +123,10 @@ def test_a_claim_that_no_pod_uses_yet_waits() -> None:
     assert run([waiting], [])[1].calls == []
 
 
-def test_a_claim_of_another_class_is_left_alone() -> None:
-    assert run([claim(storageClassName="gp3")], [])[1].calls == []
+def test_a_claim_for_another_provisioner_is_left_alone() -> None:
+    theirs = claim()
+    theirs["metadata"]["annotations"]["volume.kubernetes.io/storage-provisioner"] = "ebs.csi.aws.com"
+    assert run([theirs], [])[1].calls == []
 
 
 def test_a_tiny_claim_gets_the_smallest_disk_there_is() -> None:

@@ -1,15 +1,15 @@
 """The client's side of faults and requests, against a stand-in for a pod and for what kubectl would say."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from sandbox import platform
 from sandbox.errors import SandboxError
 from sandbox.platform import addresses, client, lifecycle
+from tests.http_server import serving
 
 SERVICE, PORT = "ai-engine", 3008
 
@@ -53,12 +53,8 @@ class Cluster:
 @pytest.fixture
 def asked() -> Iterator[list[tuple[str, str, str]]]:
     Pod.asked = []
-    with ThreadingHTTPServer(("127.0.0.1", PORT), Pod) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(Pod, PORT):
         yield Pod.asked
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -7,12 +7,22 @@ import pytest
 import yaml
 
 from rendering.declarations import load_platform
-from rendering.rules import Override, RuleError, RulesArgs, alert_names, load_rule_files, render_rules, threshold
+from rendering.rules import (
+    Override,
+    RuleError,
+    RulesArgs,
+    alert_names,
+    check_overrides,
+    load_rule_files,
+    render_rules,
+    threshold,
+)
 from rendering.slo import bucket, declared_rules
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PLATFORM = load_platform(CONFIGS / "services.yaml")
 FILES = load_rule_files(CONFIGS / "prometheus" / "rules")
+LOKI_FILES = load_rule_files(CONFIGS / "loki" / "rules")
 
 # name -> severity, for, threshold: the 28 that the task names, as its platform first used them
 NAMED = {
@@ -52,9 +62,8 @@ def render(**overrides: Any) -> dict[str, dict[str, Any]]:
     minimal: dict[str, Any] = {
         "runbook_base_url": "https://runbooks.example",
         "grafana_url": "https://grafana.example",
-        "expected_jobs": ("services",),
     }
-    texts = render_rules(FILES, PLATFORM, RulesArgs(**{**minimal, **overrides}))
+    texts = render_rules({**FILES, **LOKI_FILES}, RulesArgs(**{**minimal, **overrides}))
     return {name: yaml.safe_load(text) for name, text in texts.items()}
 
 
@@ -96,15 +105,57 @@ def test_there_are_at_least_30_recording_rules_named_level_metric_operation() ->
     assert all(len(record.split(":")) == 3 for record in records)
 
 
+def alert(**changes: Any) -> dict[str, Any]:
+    """A rule file of one good alert, with whatever `changes` says about it."""
+    good = {
+        "alert": "QueueRejects",
+        "expr": "sum(rate(queue_rejected_total[5m])) > 5 # threshold: rejections per second",
+        "labels": {"severity": "warning", "category": "business", "condition": "queue", "team": "platform"},
+        "annotations": {"summary": "The queue rejects", "description": "Work is lost."},
+    }
+    return {"groups": [{"name": "ours", "rules": [good | changes]}]}
+
+
+def drop(folder: Path, document: dict[str, Any]) -> Path:
+    (folder / "ours.yaml").write_text(yaml.safe_dump(document, width=10**6))
+    return folder
+
+
+def test_a_teams_rule_file_is_deployed_beside_ours_with_its_links(tmp_path: Path) -> None:
+    args = RulesArgs(runbook_base_url="https://r.example", grafana_url="https://g.example")
+    rendered = yaml.safe_load(render_rules(load_rule_files(drop(tmp_path, alert())), args)["ours.yaml"])
+    [rule] = rendered["groups"][0]["rules"]
+    assert rule["annotations"]["runbook_url"] == "https://r.example/QueueRejects.md"
+    assert rule["annotations"]["dashboard_url"] == "https://g.example/d/business"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": {"category": "business"}}, "alert 'QueueRejects': label severity is None; write one of critical"),
+        ({"labels": {"severity": "high"}}, "alert 'QueueRejects': label severity is 'high'; write one of critical"),
+        ({"labels": {"severity": "info", "category": "sales"}}, "label category is 'sales'; write one of business"),
+        ({"annotations": {"summary": "It rejects"}}, "alert 'QueueRejects' has no description; write what"),
+        ({"expr": ""}, "group 'ours': a rule has no name"),
+        ({"alert": ""}, "group 'ours': a rule has no name"),
+    ],
+)
+def test_a_bad_rule_file_is_named_with_what_to_mend(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RuleError) as refused:
+        load_rule_files(drop(tmp_path, alert(**changes)))
+    assert str(refused.value).startswith(f"{tmp_path}/ours.yaml: ")
+    assert message in str(refused.value)
+
+
 def test_every_alert_says_severity_category_condition_summary_and_description() -> None:
-    for name, rule in alerts(FILES).items():
+    for name, rule in alerts({**FILES, **LOKI_FILES}).items():
         if name != "WarningEscalated":  # carries those of the warning
             assert {"severity", "category", "condition"} <= set(rule["labels"]), name
         assert {"summary", "description"} == set(rule["annotations"]), name
 
 
 def test_every_rule_file_says_what_it_covers_and_leaves_out() -> None:
-    for path in (CONFIGS / "prometheus" / "rules").glob("*.yaml"):
+    for path in CONFIGS.glob("*/rules/*.yaml"):
         head = path.read_text(encoding="utf-8").split("groups:")[0]
         assert "# Covers:" in head, path.name
         assert "# Leaves out:" in head, path.name
@@ -130,6 +181,26 @@ def test_an_override_changes_threshold_duration_severity_and_team_and_nothing_el
     assert before == after
 
 
+def test_an_alert_from_log_lines_is_changed_like_any_other() -> None:
+    override = Override(threshold=20, for_="1m", severity="critical", team="security")
+    before, after = alerts(render()), alerts(render(overrides={"LogErrorBurst": override}))
+    changed, native = after.pop("LogErrorBurst"), before.pop("LogErrorBurst")
+    assert changed["expr"] == native["expr"].replace("> 1 #", "> 20 #") != native["expr"]
+    assert (changed["for"], changed["labels"]["severity"], changed["labels"]["team"]) == ("1m", "critical", "security")
+    assert changed["annotations"]["threshold"] == "20 (lines per second)"
+    assert before == after
+    gone = render(overrides={"LogErrorBurst": Override(disabled=True, reason="a known bug, ticket 7")})
+    assert set(before) == set(alerts(gone))
+
+
+def test_every_alert_from_log_lines_has_a_threshold_to_change() -> None:
+    assert all(threshold(rule) for rule in alerts(LOKI_FILES).values())
+
+
+def test_no_alert_has_a_name_that_another_tool_has_too() -> None:
+    assert set(alert_names(FILES)) & set(alert_names(LOKI_FILES)) == set()
+
+
 def test_a_threshold_in_the_middle_of_an_expression_is_found() -> None:
     rule = alerts(render(overrides={"GuardrailsViolationSpike": Override(threshold=99)}))["GuardrailsViolationSpike"]
     assert "platform:guardrails_violations:rate5m > 99 # threshold: violations per second\n" in rule["expr"]
@@ -150,11 +221,12 @@ def test_a_disabled_alert_is_gone() -> None:
         ("ErrorBudgetBurn", Override(threshold=1), "it has none; change the objectives in services.yaml"),
         ("ServiceDown", Override(for_="soon"), "ServiceDown: for is 'soon'; write a number and a unit, such as 10m"),
         ("ServiceDown", Override(disabled=True), "ServiceDown: disabled is true but reason is not set"),
+        ("ServiceDown", Override(team="nights"), "ServiceDown: team is 'nights'; write one of platform, security"),
     ],
 )
 def test_an_override_that_cannot_be_is_refused(name: str, override: Override, message: str) -> None:
     with pytest.raises(RuleError) as error:
-        render(overrides={name: override})
+        check_overrides(FILES, {name: override}, ["platform", "security"])
     assert message in str(error.value)
 
 

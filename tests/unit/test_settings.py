@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from components.settings import SettingsError, parse
-
-Values = dict[str, Any]
+from components.settings import parse
+from tests.unit.settings_values import Values, changed, minimal, refusal, without
 
 TLS: Values = {
     "type": "LoadBalancer",
@@ -14,43 +13,6 @@ TLS: Values = {
     "source_ranges": ["203.0.113.0/24"],
     "certificate_arn": "arn:aws:acm:us-east-1:111122223333:certificate/0a1b2c3d",
 }
-
-
-def minimal() -> Values:
-    return {
-        "environment": "dev",
-        "cluster": "dev",
-        "object_store": {"bucket": "dev-logs"},
-        "span_store": {"mode": "in_cluster"},
-        "prometheus": {"runbook_base_url": "https://example.com/runbooks"},
-    }
-
-
-def changed(path: str, value: Any) -> Values:
-    """The minimal settings with one more or another value; `path` is dotted."""
-    values = minimal()
-    *groups, key = path.split(".")
-    group = values
-    for name in groups:
-        group = group.setdefault(name, {})
-    group[key] = value
-    return values
-
-
-def without(path: str) -> Values:
-    values = changed(path, None)
-    *groups, key = path.split(".")
-    group = values
-    for name in groups:
-        group = group[name]
-    del group[key]
-    return values
-
-
-def refusal(values: Values) -> str:
-    with pytest.raises(SettingsError) as refused:
-        parse(values)
-    return str(refused.value)
 
 
 def test_minimal_settings_have_the_figures_the_task_asks_for() -> None:
@@ -87,7 +49,8 @@ def test_full_settings_are_taken_as_written() -> None:
             "subnet_ids": ["subnet-a", "subnet-b"],
             "client_cidrs": ["10.0.0.0/16"],
             "instance_count": 2,
-            "username": "spans",
+            "username": "jaeger",
+            "master_username": "administrator",
         },
         "grafana": {"exposure": TLS},
         "jaeger": {"layout": "split", "exposure": TLS},
@@ -133,7 +96,11 @@ def test_out_of_range(path: str, value: Any, message: str) -> None:
     [
         ("prometheus.retention_days", "30", 'prometheus.retention_days is "30"; write a whole number, without quotes'),
         ("protect_data", "yes", 'protect_data is "yes"; write true or false, without quotes'),
-        ("grafana", "big", 'grafana is "big"; write a group of settings: storage, resources, exposure, oidc'),
+        (
+            "grafana",
+            "big",
+            'grafana is "big"; write a group of settings: replicas, database, storage, resources, exposure, oidc',
+        ),
         ("loki.storage", 5, "loki.storage is 5; write a group of settings: size_gib, storage_class"),
         ("environment", 5, "environment is 5; write text, in quotes where YAML would read something else"),
         ("span_store.subnet_ids", "subnet-a", 'span_store.subnet_ids is "subnet-a"; write a list'),
@@ -255,34 +222,14 @@ def test_node_port_and_ingress_are_whole() -> None:
     )
 
 
-@pytest.mark.parametrize("left_out", ["vpc_id", "subnet_ids", "client_cidrs"])
-def test_managed_span_store_lives_in_a_vpc(left_out: str) -> None:
-    store = {"mode": "managed", "vpc_id": "vpc-1", "subnet_ids": ["subnet-1"], "client_cidrs": ["10.0.0.0/16"]}
-    del store[left_out]
+def test_traces_are_not_decided_on_where_nobody_sees_them_whole() -> None:
+    split = {"layout": "split", "tail_sampling": {"share": 0.05}}
 
-    assert refusal(changed("span_store", store)) == (
-        f"span_store: mode is managed but {left_out} is not set; the domain lives inside a VPC, never public"
+    assert refusal(changed("jaeger", split | {"collector_replicas": 2})) == (
+        "jaeger: tail_sampling is set with layout split and collector_replicas 2: a trace's spans reach several "
+        "collectors and none sees all; set collector_replicas to 1, or leave it out"
     )
-
-
-def test_managed_span_store_spreads_evenly() -> None:
-    store = {
-        "mode": "managed",
-        "vpc_id": "vpc-1",
-        "subnet_ids": ["subnet-1", "subnet-2"],
-        "client_cidrs": ["10.0.0.0/16"],
-        "instance_count": 3,
-    }
-
-    assert refusal(changed("span_store", store)) == (
-        "span_store: instance_count is 3 over 2 subnet_ids; a managed domain spreads evenly, so set a multiple of 2"
-    )
-
-
-def test_external_span_store_has_an_address() -> None:
-    message = refusal(changed("span_store", {"mode": "external"}))
-
-    assert message == "span_store: mode is external but url is not set; write the store's URL"
+    assert parse(changed("jaeger", split)).jaeger.tail_sampling is not None
 
 
 def test_limits_are_no_less_than_requests() -> None:
@@ -306,6 +253,45 @@ def test_mail_has_a_sender() -> None:
     message = refusal(changed("alertmanager", {"smtp_smarthost": "smtp.example.com:587"}))
 
     assert message == "alertmanager: smtp_smarthost is set but smtp_from is not; write the sender's address"
+
+
+def test_a_mail_server_has_a_port() -> None:
+    message = refusal(changed("alertmanager", {"smtp_smarthost": "mail", "smtp_from": "alerts@example.com"}))
+
+    assert message == 'alertmanager.smtp_smarthost is "mail"; write something like smtp.example.com:587'
+
+
+def test_a_volume_too_small_for_its_retention_is_refused_with_the_size_that_is_enough() -> None:
+    message = refusal(changed("prometheus.expected_series", 100_000))
+
+    assert message.startswith("prometheus: storage.size_gib is 10; set 36 or more: 100,000 series every 15 s for 30")
+
+
+def test_fewer_days_need_a_smaller_volume() -> None:
+    values = changed("prometheus.storage", {"size_gib": 4})
+    assert "storage.size_gib is 4" in refusal(values)
+
+    values["prometheus"]["retention_days"] = 7
+    assert parse(values).prometheus.storage.size_gib == 4
+
+
+@pytest.mark.parametrize(("gb_per_day", "replicas"), [(20, 1), (20.1, 4), (50, 8)])
+def test_loki_must_be_large_enough_for_the_declared_logs(gb_per_day: float, replicas: int) -> None:
+    values = changed("load.log_gb_per_day", gb_per_day)
+    values["loki"] = {"replicas": replicas}
+    assert parse(values).loki.replicas == replicas
+    if replicas > 1:
+        values["loki"] = {"replicas": replicas - 1}
+        assert refusal(values) == (
+            f"loki.replicas is {replicas - 1}; set {replicas} or more: {gb_per_day:g} GB a day (load.log_gb_per_day) "
+            "at 20 for each process, every line kept 3 times"
+        )
+
+
+def test_more_logs_than_the_layout_takes_are_refused() -> None:
+    message = refusal(changed("load.log_gb_per_day", 70))
+
+    assert message.startswith("load.log_gb_per_day is 70; Loki as it is laid out here takes 66 at most")
 
 
 def test_agents_have_a_namespace_of_their_own() -> None:

@@ -9,22 +9,10 @@ import yaml
 
 from components import settings
 from components.settings.secrets import catalogue
+from tests.stack_files import PROJECT, config_of, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 STACKS = ("prod", "sandbox", "staging")
-PROJECT = "observability-stack"
-
-
-def config_of(stack: str) -> Mapping[str, Any]:
-    config: dict[str, Any] = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return config
-
-
-def settings_of(stack: str) -> settings.Settings:
-    prefix = f"{PROJECT}:"
-    return settings.parse(
-        {key.removeprefix(prefix): value for key, value in config_of(stack).items() if key.startswith(prefix)}
-    )
 
 
 def strings(value: Any) -> list[str]:

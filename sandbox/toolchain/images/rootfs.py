@@ -40,10 +40,15 @@ def layers_dir() -> Path:
 
 
 def _recipe(name: str, base: Base) -> str:
-    text = _RELEASE + base.model_dump_json()
+    text = _RELEASE + _described(base)
     if name != _FIRST and not base.static:
-        text += bases()[_FIRST].model_dump_json()
+        text += _described(bases()[_FIRST])
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _described(base: Base) -> str:
+    # What a base does not use is left out: a new field must not make all of them anew.
+    return base.model_dump_json(exclude=None if base.commands else {"commands"})
 
 
 def _busybox(package: str) -> list[layers.File]:
@@ -120,6 +125,8 @@ def _customise(root: Path, name: str, base: Base) -> None:
         unpacked = root / path.lstrip("/")
         for entry in (unpacked, *unpacked.rglob("*")):
             os.chown(entry, owner, owner)
+    for command in base.commands:
+        _chroot(root, name, "sh", "-c", command)
 
 
 @contextmanager

@@ -60,6 +60,7 @@ class Base(_Entry):
     users: dict[str, int] = {}
     files: dict[str, str] = {}
     maven: dict[str, str] = {}
+    commands: tuple[str, ...] = ()
     static: str = ""  # the Debian package with one static program
 
 

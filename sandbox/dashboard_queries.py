@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from rendering.dashboards.gates import all_panels
+from sandbox.errors import SandboxError
 
 RANGE_SECONDS = 900
 INTERVAL_MS = 15_000
@@ -73,7 +74,8 @@ def resolved_variables(grafana: httpx.Client, dashboard: Document) -> tuple[dict
 
 def _label_values(grafana: httpx.Client, query: str) -> list[str]:
     match = re.fullmatch(r"label_values\((?P<selector>.*), (?P<label>\w+)\)", query)
-    assert match is not None, f"variable asks {query!r}; this test knows label_values(selector, label)"
+    if match is None:
+        raise SandboxError(f"a variable asks {query!r}; only label_values(selector, label) is known here")
     now = int(time.time())
     answer = grafana.get(
         f"/api/datasources/uid/prometheus/resources/api/v1/label/{match['label']}/values",
@@ -83,38 +85,57 @@ def _label_values(grafana: httpx.Client, query: str) -> list[str]:
     return found
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What came back for one query: frames as Grafana's API gives them, or an error."""
+
+    frames: tuple[Document, ...] = ()
+    error: str = ""
+
+
 def run(grafana: httpx.Client, asked: list[Asked]) -> dict[str, str]:
     """The queries that gave no data, with what came in place of it: an error, or nothing."""
     failed: dict[str, str] = {}
-    for uid in ("prometheus", "loki"):
-        failed |= _run_backend(grafana, [each for each in asked if each.target["datasource"]["uid"] == uid])
+    backend = [each for each in asked if each.target["datasource"]["uid"] != "jaeger"]
+    for each, answer in zip(backend, answers(grafana, backend), strict=True):
+        if answer.error:
+            failed[each.name] = f"{answer.error}: {each.target['expr']}"
+        elif not any(_has_value(frame) for frame in answer.frames):
+            failed[each.name] = f"no data: {each.target['expr']}"
     for each in asked:
-        if each.target["datasource"]["uid"] == "jaeger" and not _traces(grafana, each.target):
+        if each.target["datasource"]["uid"] == "jaeger" and not traces(grafana, each.target):
             failed[each.name] = "no traces"
     return failed
 
 
-def _run_backend(grafana: httpx.Client, asked: list[Asked]) -> dict[str, str]:
-    if not asked:
-        return {}
-    by_id = {f"Q{number}": each for number, each in enumerate(asked)}
+def answers(
+    grafana: httpx.Client, asked: list[Asked], range_seconds: int = RANGE_SECONDS, interval_ms: int = INTERVAL_MS
+) -> list[Answer]:
+    """What Prometheus and Loki answer, in the order asked; the queries of one datasource go in one request."""
+    found: dict[int, Answer] = {}
+    for uid in ("prometheus", "loki"):
+        numbers = [number for number, each in enumerate(asked) if each.target["datasource"]["uid"] == uid]
+        if numbers:
+            found |= _backend(grafana, {number: asked[number] for number in numbers}, range_seconds, interval_ms)
+    return [found[number] for number in range(len(asked))]
+
+
+def _backend(grafana: httpx.Client, asked: dict[int, Asked], range_seconds: int, interval_ms: int) -> dict[int, Answer]:
     now = int(time.time() * 1000)
     queries = [
-        {**each.target, "refId": number, "intervalMs": INTERVAL_MS, "maxDataPoints": 500}
-        for number, each in by_id.items()
+        {**each.target, "refId": f"Q{number}", "intervalMs": interval_ms, "maxDataPoints": 500}
+        for number, each in asked.items()
     ]
-    body = {"queries": queries, "from": str(now - RANGE_SECONDS * 1000), "to": str(now)}
+    body = {"queries": queries, "from": str(now - range_seconds * 1000), "to": str(now)}
     answer = grafana.post("/api/ds/query", json=body)
-    assert answer.status_code in (200, 207, 400), answer.text
+    if answer.status_code not in (200, 207, 400):
+        raise SandboxError(f"Grafana's query API: {answer.status_code} {answer.text[:300]}")
     results = answer.json().get("results", {})
-    failed = {}
-    for number, each in by_id.items():
-        result = results.get(number, {"error": answer.text[:300]})
-        if result.get("error"):
-            failed[each.name] = f"{result['error']}: {each.target['expr']}"
-        elif not any(_has_value(frame) for frame in result.get("frames", [])):
-            failed[each.name] = f"no data: {each.target['expr']}"
-    return failed
+    found = {}
+    for number in asked:
+        result = results.get(f"Q{number}", {"error": answer.text[:300]})
+        found[number] = Answer(tuple(result.get("frames", [])), result.get("error") or "")
+    return found
 
 
 def _has_value(frame: Document) -> bool:
@@ -127,7 +148,7 @@ def _has_value(frame: Document) -> bool:
     )
 
 
-def _traces(grafana: httpx.Client, target: Document) -> list[Any]:
+def traces(grafana: httpx.Client, target: Document) -> list[Any]:
     """The plugin of the sandbox's Grafana runs in the browser: the same request, through the same proxy."""
     now = int(time.time() * 1_000_000)
     window = {"start": now - RANGE_SECONDS * 1_000_000, "end": now}

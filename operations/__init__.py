@@ -1,0 +1,1 @@
+"""Commands for whoever runs a stack, on the cluster that kubectl points at."""

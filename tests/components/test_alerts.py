@@ -1,0 +1,70 @@
+"""Changes to alerts by name, in one place for Prometheus and Loki."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.alerts import TOOLS, check_alerts, rule_files
+from components.settings.tools import PrometheusSettings
+from rendering.declarations import load_teams
+from rendering.rules import RuleError
+
+TEAMS = load_teams(Path(__file__).resolve().parents[2] / "configs" / "teams.yaml")
+
+
+def settings(**alerts: Any) -> PrometheusSettings:
+    return PrometheusSettings.model_validate({"runbook_base_url": "https://runbooks.example", "alerts": alerts})
+
+
+def alerts(tool: str, chosen: PrometheusSettings) -> dict[str, dict[str, Any]]:
+    return {
+        rule["alert"]: rule
+        for text in rule_files(tool, chosen, "https://grafana.example").values()
+        for group in yaml.safe_load(text)["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+
+
+@pytest.mark.parametrize(("tool", "name"), [("prometheus", "HighErrorRate"), ("loki", "LogErrorBurst")])
+def test_a_change_reaches_the_tool_that_has_the_alert(tool: str, name: str) -> None:
+    changed = alerts(tool, settings(**{name: {"threshold": 7, "for": "1m", "severity": "info", "team": "platform"}}))[
+        name
+    ]
+    assert "> 7 # threshold" in changed["expr"]
+    assert (changed["for"], changed["labels"]["severity"], changed["labels"]["team"]) == ("1m", "info", "platform")
+    assert name not in alerts(tool, settings(**{name: {"disabled": True, "reason": "ticket 7"}}))
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_alert_links_to_its_runbook_and_a_dashboard(tool: str) -> None:
+    for name, alert in alerts(tool, settings()).items():
+        assert alert["annotations"]["runbook_url"] == f"https://runbooks.example/{name}.md"
+        assert alert["annotations"]["dashboard_url"].startswith("https://grafana.example/d/")
+
+
+def test_links_to_a_service_stand_only_at_alerts_that_name_one() -> None:
+    for name, alert in alerts("loki", settings()).items():
+        if "$labels.service" in alert["annotations"]["dashboard_url"]:
+            assert "service" in alert["expr"].split("(")[1], name
+
+
+def test_alerts_of_both_tools_are_known() -> None:
+    check_alerts(settings(HighErrorRate={"threshold": 0.2}, StackTraceInLogs={"threshold": 3}), TEAMS)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("StackTracesInLog", {"threshold": 3}, "'StackTracesInLog' is not an alert; did you mean 'StackTraceInLogs'?"),
+        ("StackTraceInLogs", {"team": "nights"}, "StackTraceInLogs: team is 'nights'; write one of platform"),
+    ],
+)
+def test_a_change_to_an_alert_from_log_lines_that_cannot_be_is_refused(
+    name: str, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RuleError) as refused:
+        check_alerts(settings(**{name: change}), TEAMS)
+    assert message in str(refused.value)

@@ -1,0 +1,125 @@
+"""One `pulumi up` with what a team drops into `configs/` and a new admin password: all of it is there afterwards."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from sandbox import stack
+from sandbox.paths import repo_root
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.real_node
+
+UID = "team-queue"
+DASHBOARD = {
+    "uid": UID,
+    "title": "Queue of a team",
+    "panels": [
+        {
+            "id": 1,
+            "type": "timeseries",
+            "title": "Requests",
+            "description": "Requests per second of all services; steps are deployments.",
+            "datasource": {"type": "prometheus", "uid": "prometheus"},
+            "fieldConfig": {"defaults": {"unit": "reqps"}, "overrides": []},
+            "gridPos": {"x": 0, "y": 0, "w": 24, "h": 8},
+            "links": [{"title": "Overview", "url": "/d/overview"}],
+            "targets": [
+                {
+                    "refId": "A",
+                    "datasource": {"type": "prometheus", "uid": "prometheus"},
+                    "expr": "sum(service:http_requests:rate5m)",
+                }
+            ],
+        }
+    ],
+}
+RULES = {
+    "groups": [
+        {
+            "name": UID,
+            "rules": [
+                {
+                    "alert": "TeamQueueDrill",
+                    "expr": "vector(1) > 0",
+                    "labels": {"severity": "info", "category": "business", "condition": UID, "team": "platform"},
+                    "annotations": {"summary": "A drill", "description": "Fires while its file is there."},
+                }
+            ],
+        }
+    ]
+}
+
+
+@pytest.fixture(scope="module")
+def password(deployed: dict[str, Any], grafana: httpx.Client) -> Iterator[str]:
+    """The new one, in effect with the dropped files; afterwards all is as it was."""
+    old, new = deployed["grafana_admin_password"], f"-{uuid.uuid4().hex}"
+    configs = repo_root() / "configs"
+    dashboards, rules = configs / "grafana/dashboards/business", configs / f"prometheus/rules/{UID}.yaml"
+    made = [folder for folder in (dashboards.parent, dashboards) if not folder.exists()]
+    dashboards.mkdir(parents=True, exist_ok=True)
+    try:
+        (dashboards / f"{UID}.json").write_text(json.dumps(DASHBOARD))
+        rules.write_text(yaml.safe_dump(RULES))
+        _up(new)
+        yield new
+    finally:
+        _gone([dashboards / f"{UID}.json", rules, *reversed(made)])
+        _up(old)
+        # A pod that has just become Ready is reached through its Service a moment later.
+        eventually(lambda: grafana.get("/api/org").status_code == 200, 60)
+
+
+def _up(password: str) -> None:
+    # By standard input: among the arguments a password that begins with a dash would be taken for a flag.
+    stack.engine().run("config", "set", "--secret", "grafana_admin_password", text=password)
+    stack.pulumi("up", "--yes", "--skip-preview")
+
+
+def _gone(paths: list[Path]) -> None:
+    for path in paths:
+        path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def admin(urls: dict[str, str], password: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=urls["grafana"], auth=("admin", password), trust_env=False, timeout=30) as client:
+        yield client
+
+
+def test_the_new_password_is_in_effect_and_the_old_is_not(admin: httpx.Client, grafana: httpx.Client) -> None:
+    assert eventually(lambda: admin.get("/api/org").status_code == 200, 60)
+    assert grafana.get("/api/org").status_code == 401
+
+
+def test_the_teams_dashboard_is_there_and_its_query_answers(admin: httpx.Client) -> None:
+    def there() -> bool:
+        found = admin.get(f"/api/dashboards/uid/{UID}").raise_for_status().json()
+        assert (found["meta"]["folderTitle"], found["meta"]["provisioned"]) == ("Business", True)
+        return True
+
+    eventually(there, 120)
+    [target] = DASHBOARD["panels"][0]["targets"]  # type: ignore[index]
+    answer = admin.post("/api/ds/query", json={"queries": [target], "from": "now-5m", "to": "now"})
+    assert answer.raise_for_status().json()["results"]["A"]["frames"][0]["data"]["values"][1]
+
+
+def test_the_teams_alert_fires_with_the_links_that_every_alert_has(prometheus: Any, urls: dict[str, str]) -> None:
+    with httpx.Client(base_url=urls["prometheus"], trust_env=False) as client:
+
+        def firing() -> dict[str, Any]:
+            alerts = client.get("/api/v1/alerts").raise_for_status().json()["data"]["alerts"]
+            found = [each["annotations"] for each in alerts if each["labels"]["alertname"] == "TeamQueueDrill"]
+            assert len(found) == 1
+            return dict(found[0])
+
+        annotations = eventually(firing, 180)
+    assert annotations["dashboard_url"].endswith("/d/business")
+    assert annotations["runbook_url"].endswith("/TeamQueueDrill.md")

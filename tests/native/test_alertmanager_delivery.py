@@ -1,0 +1,92 @@
+"""A real Alertmanager tells real receivers: every way out, hours of work, what is held back, and peers tell once."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rendering.declarations import Teams, load_teams
+from sandbox import sinks
+from sandbox.paths import repo_root
+from tests.native import alertmanager_process
+from tests.waiting import eventually
+
+TEAMS = load_teams(repo_root() / "configs" / "teams.yaml")
+WHO = {"service": "api-gateway", "namespace": "dharma", "team": "platform"}
+DOWN = {**WHO, "alertname": "ServiceDown", "severity": "critical", "category": "service-health"}
+PROBE = {**WHO, "alertname": "ServiceHealthProbeFailing", "severity": "warning", "category": "service-health"}
+FEW = {"alertname": "LowBlueprintCreationRate", "severity": "warning", "category": "business", "team": "platform"}
+NONE = {**FEW, "alertname": "NoBlueprints", "severity": "critical"}
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+@pytest.fixture(autouse=True)
+def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def working(*weekdays: str) -> Teams:
+    """The teams, at work all day on these days and on no other."""
+    hours = {"timezone": "UTC", "weekdays": weekdays, "start": "00:00", "end": "24:00"}
+    return TEAMS.model_copy(update={"business_hours": TEAMS.business_hours.model_copy(update=hours)})
+
+
+def channels_told(alert: str) -> list[str]:
+    return [body["channel"] for body in sinks.received("slack") if f"/{alert}.md" in str(body)]
+
+
+def test_a_page_takes_every_way_out(tmp_path: Path) -> None:
+    with alertmanager_process.running(tmp_path, TEAMS) as alertmanagers:
+        alertmanagers.post(DOWN)
+        (mail,) = eventually(lambda: sinks.received("smtp"), 30, 0.5)
+        (incident,) = eventually(lambda: sinks.received("webhook"), 30, 0.5)
+        (page,) = eventually(lambda: sinks.received("pagerduty"), 30, 0.5)
+        eventually(lambda: channels_told("ServiceDown"), 30, 0.5)
+    assert channels_told("ServiceDown") == ["#dharma-critical"]
+    assert (mail["to"], mail["tls"]) == (["platform-oncall@dharma.example"], True)
+    assert "ServiceDown of a test" in mail["subject"]
+    assert "https://runbooks.example/ServiceDown.md" in mail["text"]
+    assert "https://runbooks.example/ServiceDown.md" in mail["html"]
+    assert (incident["status"], page["event_action"]) == ("firing", "trigger")
+
+
+def test_what_need_not_wake_anyone_waits_until_people_are_at_work(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    soon = {(now + timedelta(days=days)).weekday() for days in (0, 1)}  # whatever the hour, and at midnight
+    elsewhen = next(day for number, day in enumerate(DAYS) if number not in soon)
+    with alertmanager_process.running(tmp_path, working(elsewhen)) as alertmanagers:
+        alertmanagers.post(FEW, NONE)
+        eventually(lambda: "#business-metrics" in channels_told("NoBlueprints"), 30, 0.5)
+        time.sleep(3)
+    assert channels_told("LowBlueprintCreationRate") == []
+
+
+def test_at_work_they_hear_of_it(tmp_path: Path) -> None:
+    with alertmanager_process.running(tmp_path, working(*DAYS)) as alertmanagers:
+        alertmanagers.post(FEW)
+        eventually(lambda: channels_told("LowBlueprintCreationRate"), 30, 0.5)
+    assert channels_told("LowBlueprintCreationRate") == ["#business-metrics"]
+
+
+def test_a_service_that_is_down_has_no_other_news(tmp_path: Path) -> None:
+    with alertmanager_process.running(tmp_path, TEAMS) as alertmanagers:
+        alertmanagers.post(DOWN, PROBE, {**PROBE, "service": "ai-engine", "alertname": "AnotherServices"})
+        eventually(lambda: channels_told("AnotherServices") and channels_told("ServiceDown"), 30, 0.5)
+        time.sleep(2)
+        assert alertmanagers.states() == {
+            "ServiceDown": "active",
+            "ServiceHealthProbeFailing": "suppressed",
+            "AnotherServices": "active",
+        }
+    assert channels_told("ServiceHealthProbeFailing") == []
+
+
+def test_two_replicas_tell_of_one_fault_once(tmp_path: Path) -> None:
+    with alertmanager_process.running(tmp_path, TEAMS, replicas=2) as alertmanagers:
+        time.sleep(8)  # until they have found each other
+        alertmanagers.post(DOWN)
+        eventually(lambda: channels_told("ServiceDown"), 60, 0.5)
+        time.sleep(20)  # the second waits fifteen for the first, and would tell by now
+    assert channels_told("ServiceDown") == ["#dharma-critical"]
+    assert [len(sinks.received(sink)) for sink in ("pagerduty", "webhook", "smtp")] == [1, 1, 1]

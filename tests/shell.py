@@ -1,0 +1,23 @@
+"""What a page says, typed as a person would."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from sandbox.paths import repo_root
+
+
+def typed(
+    text: str, environment: Mapping[str, str], *, folder: Path | None = None, timeout_seconds: float = 400
+) -> "subprocess.CompletedProcess[str]":
+    """In bash, at the root of the repository or in `folder`, with nobody at the keyboard; ends at the first failure."""
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text],
+        cwd=folder or repo_root(),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_seconds,
+        check=False,
+    )
