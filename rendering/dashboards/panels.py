@@ -5,6 +5,7 @@ A panel says in `about` what it shows and what is normal, has a unit, and leads 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Required, TypedDict, TypeVar, Unpack
 
 from grafana_foundation_sdk.builders import (
@@ -23,7 +24,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode, HeatmapColorScale
 
 from rendering.dashboards.links import Link
-from rendering.dashboards.queries import Query, ref
+from rendering.dashboards.queries import Promql, Query, ref
 
 FULL_WIDTH = 24
 HALF = 12
@@ -134,8 +135,9 @@ def listing(
     sort_by: heading of the column that is sorted by, largest first.
     units: unit by heading, where a column's differs from the panel's.
     """
-    panel = _filled(table.Panel(), common_args, width=FULL_WIDTH, height=8)
-    if len(common_args["queries"]) > 1:
+    queries = [replace(each, table=True) if isinstance(each, Promql) else each for each in common_args["queries"]]
+    panel = _filled(table.Panel(), {**common_args, "queries": queries}, width=FULL_WIDTH, height=8)
+    if len(queries) > 1:
         panel = panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
     headings = renamed or {}
     organize: dict[str, object] = {

@@ -28,6 +28,9 @@ class Promql:
     exemplars: bool = False
     """Also fetch traces that stand for single requests; the expression must use a histogram's buckets directly."""
     heatmap: bool = False
+    table: bool = False
+    """All series in one frame, their labels as columns: what `listing` asks for. Elsewhere it would leave every other
+    panel with a single value without labels."""
 
     @property
     def datasource(self) -> Datasource:
@@ -41,7 +44,7 @@ class Promql:
             query = query.exemplar(True)
         if self.heatmap:
             return query.format(PromQueryFormat.HEATMAP)
-        return query.format(PromQueryFormat.TABLE if self.instant else PromQueryFormat.TIME_SERIES)
+        return query.format(PromQueryFormat.TABLE if self.table else PromQueryFormat.TIME_SERIES)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row, Variable
-from rendering.dashboards.links import TO_ALERTS, TO_OVERVIEW, TO_SERVICE, TO_SERVICES, Uid
+from rendering.dashboards.links import TO_ALERTS, TO_OVERVIEW, TO_SERVICE, TO_SERVICES, Uid, to
 from rendering.dashboards.panels import FULL_WIDTH, GREEN, HALF, ORANGE, RED
 from rendering.dashboards.queries import Promql
 from rendering.datasources import Folder
@@ -10,6 +10,8 @@ from rendering.datasources import Folder
 WHERE = '{service=~"$service", slo=~"$slo"}'
 SERVICES = '{service=~"$service"}'
 LINKS = (TO_SERVICES, TO_ALERTS, TO_OVERVIEW)
+OF_THE_ROW = to(Uid.SERVICE, "Details of this service", service="${__data.fields.Service}")
+"""A table's cells have no labels: its columns, by their headings, say what a row is about."""
 BUDGET = [(panels.FROM_BOTTOM, RED), (0.0, ORANGE), (0.25, GREEN)]
 
 
@@ -59,7 +61,7 @@ def _table() -> Row:
                 unit="percentunit",
                 decimals=2,
                 links=LINKS,
-                series_link=TO_SERVICE,
+                series_link=OF_THE_ROW,
                 height=12,
             ),
             panels.bars(

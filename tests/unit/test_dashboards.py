@@ -170,6 +170,41 @@ def test_panel_ids_are_unique(dashboards: dict[str, Document]) -> None:
         assert len(ids) == len(set(ids))
 
 
+def test_only_tables_ask_for_all_series_in_one_frame(dashboards: dict[str, Document]) -> None:
+    """Such a frame's value has no labels: bars would be a single one called Value, and links to what one is empty."""
+    asked = {
+        (panel["type"], target.get("format") == "table")
+        for document in dashboards.values()
+        for panel in all_panels(document)
+        for target in panel.get("targets", [])
+        if target["datasource"]["uid"] == PROMETHEUS.uid
+    }
+    assert {kind for kind, as_table in asked if as_table} == {"table"}
+    assert ("table", False) not in asked
+
+
+def test_a_row_of_a_table_leads_on_by_one_of_its_headings(dashboards: dict[str, Document]) -> None:
+    """The cells of a table have no labels."""
+    wrong = {}
+    linked = 0
+    for document in dashboards.values():
+        for panel in all_panels(document):
+            if panel["type"] != "table":
+                continue
+            urls = " ".join(link["url"] for link in panel["fieldConfig"]["defaults"].get("links") or [])
+            named = set(re.findall(r"\$\{__data\.fields\.([^}]+)\}", urls))
+            headings = {
+                heading
+                for step in panel.get("transformations", [])
+                for heading in step["options"].get("renameByName", {}).values()
+            }
+            linked += bool(named)
+            if "__field.labels" in urls or named - headings:
+                wrong[document["uid"], panel["title"]] = urls
+    assert wrong == {}
+    assert linked >= 2
+
+
 def _all_queries(document: Document) -> Iterator[str]:
     for datasource in ("prometheus", "loki"):
         yield from expressions(document, datasource)
