@@ -20,11 +20,11 @@ up: $(VENV)/ready ## the stack on this machine: sandbox, `pulumi up`, URLs (NODE
 	@$(BIN)/python -m sandbox up --node $(NODE)
 	@$(BIN)/python -m sandbox deploy
 
-test: check ## everything, on the running parts: native checks, rules, end to end
+test: check ## checks, native checks, rules, end to end: begins by destroying the stack, ends with make down; make up brings it back
 	@$(BIN)/python -m sandbox up --node $(NODE)
 	@$(BIN)/python -m pytest -m "not full" tests/native tests/rules tests/e2e
 
-test-full: check ## as test, and what takes long
+test-full: check ## as test (destroys the stack too), and what takes long
 	@$(BIN)/python -m sandbox up --node $(NODE)
 	@$(BIN)/python -m pytest tests/native tests/rules tests/e2e
 
