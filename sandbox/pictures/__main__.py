@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from rendering.datasources import JAEGER
 from sandbox import stack
 from sandbox.dashboard_queries import answers, panel_queries, resolved_variables, traces
 from sandbox.paths import repo_root
@@ -40,7 +41,7 @@ def picture(grafana: httpx.Client, uid: str) -> str:
             shapes.append(svg.text(box.x + 4, box.y + 20, title, size=15, font_weight=600))
             continue
         own = [each for each in asked if each.panel == panel["title"]]
-        searched = [each for each in own if each.target["datasource"]["uid"] == "jaeger"]
+        searched = [each for each in own if each.target["datasource"]["uid"] == JAEGER.uid]
         found = [trace for each in searched for trace in traces(grafana, each.target)]
         backend = [each for each in own if each not in searched]
         got = answers(grafana, backend, RANGE_SECONDS, INTERVAL_MS)
