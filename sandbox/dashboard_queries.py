@@ -8,7 +8,9 @@ from typing import Any
 
 import httpx
 
+from rendering.dashboards.board import VALUE_OF_A_RESULT
 from rendering.dashboards.gates import all_panels
+from rendering.datasources import JAEGER, LOKI, PROMETHEUS
 from sandbox.errors import SandboxError
 
 RANGE_SECONDS = 900
@@ -62,7 +64,7 @@ def resolved_variables(grafana: httpx.Client, dashboard: Document) -> tuple[dict
     for variable in dashboard.get("templating", {}).get("list", []):
         name = variable["name"]
         if variable["type"] == "query":
-            offered = _label_values(grafana, fill(variable["query"]["query"], values))
+            offered = _offered(grafana, fill(variable["query"]["query"], values), variable.get("regex", ""))
             if not offered:
                 empty.append(name)
             one = PREFERRED[name] if PREFERRED.get(name) in offered else (offered or [""])[0]
@@ -72,17 +74,19 @@ def resolved_variables(grafana: httpx.Client, dashboard: Document) -> tuple[dict
     return values, empty
 
 
-def _label_values(grafana: httpx.Client, query: str) -> list[str]:
-    match = re.fullmatch(r"label_values\((?P<selector>.*), (?P<label>\w+)\)", query)
-    if match is None:
-        raise SandboxError(f"a variable asks {query!r}; only label_values(selector, label) is known here")
-    now = int(time.time())
-    answer = grafana.get(
-        f"/api/datasources/uid/prometheus/resources/api/v1/label/{match['label']}/values",
-        params={"match[]": match["selector"], "start": now - RANGE_SECONDS, "end": now},
-    )
-    found: list[str] = answer.raise_for_status().json()["data"]
-    return found
+def _offered(grafana: httpx.Client, query: str, regex: str) -> list[str]:
+    """The values that Grafana's pages would offer for what a variable asks."""
+    api, now = f"/api/datasources/uid/{PROMETHEUS.uid}/resources/api/v1", int(time.time())
+    if match := re.fullmatch(r"label_values\((?P<selector>.*), (?P<label>\w+)\)", query):
+        window = {"match[]": match["selector"], "start": now - RANGE_SECONDS, "end": now}
+        answer = grafana.get(f"{api}/label/{match['label']}/values", params=window)
+        found: list[str] = answer.raise_for_status().json()["data"]
+        return found
+    if (match := re.fullmatch(r"query_result\((?P<expr>.*)\)", query)) and regex == VALUE_OF_A_RESULT:
+        answer = grafana.get(f"{api}/query", params={"query": match["expr"], "time": now})
+        texts = [f"{{}} {each['value'][1]} {now}000" for each in answer.raise_for_status().json()["data"]["result"]]
+        return [value[1] for text in texts if (value := re.search(regex.strip("/"), text))]
+    raise SandboxError(f"a variable asks {query!r} by {regex!r}; this is not known here")
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,14 @@ class Answer:
 def run(grafana: httpx.Client, asked: list[Asked]) -> dict[str, str]:
     """The queries that gave no data, with what came in place of it: an error, or nothing."""
     failed: dict[str, str] = {}
-    backend = [each for each in asked if each.target["datasource"]["uid"] != "jaeger"]
+    backend = [each for each in asked if each.target["datasource"]["uid"] != JAEGER.uid]
     for each, answer in zip(backend, answers(grafana, backend), strict=True):
         if answer.error:
             failed[each.name] = f"{answer.error}: {each.target['expr']}"
         elif not any(_has_value(frame) for frame in answer.frames):
             failed[each.name] = f"no data: {each.target['expr']}"
     for each in asked:
-        if each.target["datasource"]["uid"] == "jaeger" and not traces(grafana, each.target):
+        if each.target["datasource"]["uid"] == JAEGER.uid and not traces(grafana, each.target):
             failed[each.name] = "no traces"
     return failed
 
@@ -113,7 +117,7 @@ def answers(
 ) -> list[Answer]:
     """What Prometheus and Loki answer, in the order asked; the queries of one datasource go in one request."""
     found: dict[int, Answer] = {}
-    for uid in ("prometheus", "loki"):
+    for uid in (PROMETHEUS.uid, LOKI.uid):
         numbers = [number for number, each in enumerate(asked) if each.target["datasource"]["uid"] == uid]
         if numbers:
             found |= _backend(grafana, {number: asked[number] for number in numbers}, range_seconds, interval_ms)
@@ -157,6 +161,6 @@ def traces(grafana: httpx.Client, target: Document) -> list[Any]:
     given: dict[str, Any] = {key: value for key, value in wanted.items() if value}
     if tags:
         given["tags"] = json.dumps(tags)
-    answer = grafana.get("/api/datasources/proxy/uid/jaeger/api/traces", params={**given, **window})
+    answer = grafana.get(f"/api/datasources/proxy/uid/{JAEGER.uid}/api/traces", params={**given, **window})
     found: list[Any] = answer.raise_for_status().json()["data"]
     return found

@@ -39,14 +39,14 @@ def boards(services: Sequence[Service], *, runbook_base_url: str, costs: Figures
     runbook_base_url: the directory that holds `<Alert>.md` for each alert.
     costs: what the dashboard Cost reckons with; without it there is none.
     """
-    # A trace is slow when it would break the strictest promise that any service gives.
-    slow_from = f"{min(each.slo.latency_ms for each in services)}ms"
+    # Where a trace goes through no declared service, it is slow when it would break the strictest promise of any.
+    slow_ms = min(each.slo.latency_ms for each in services)
     return [
         overview.board(len(services)),
         alerts.board(runbook_base_url),
-        service.board(slow_from),
+        service.board(),
         logs.board(),
-        traces.board(slow_from),
+        traces.board(slow_ms),
         slos.board(),
         business.board(),
         nodes.board(),

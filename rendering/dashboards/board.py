@@ -18,6 +18,8 @@ TAG = "observability-stack"
 LIVE = "30s"
 """Refresh of what people watch while something is going on."""
 CALM = "1m"
+VALUE_OF_A_RESULT = r"/ (\d+) /"
+"""Grafana writes each series of `query_result` as `name{labels} value milliseconds`."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,20 @@ class Variable:
         if not self.several:
             return variable.multi(False).include_all(False)
         return variable.multi(True).include_all(True).all_value(self.everything).current(_everything())
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The value of an expression without labels, for what queries of other datasources need: whole numbers, hidden."""
+
+    name: str
+    expr: str
+
+    def build(self) -> dashboard.QueryVariable:
+        variable = dashboard.QueryVariable(self.name).datasource(ref(PROMETHEUS)).hide(model.VariableHide.HIDE_VARIABLE)
+        variable = variable.query({"query": f"query_result({self.expr})", "refId": f"variable-{self.name}"})
+        variable = variable.refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED).multi(False).include_all(False)
+        return variable.regex(VALUE_OF_A_RESULT)
 
 
 @dataclass(frozen=True)
@@ -105,7 +121,7 @@ class Board:
     title: str
     about: str
     rows: Sequence[Row]
-    variables: Sequence[Variable | Choice | Text] = ()
+    variables: Sequence[Variable | Figure | Choice | Text] = ()
     annotations: Sequence[Annotation | Marks] = ()
     refresh: str = CALM
     since: str = "now-1h"

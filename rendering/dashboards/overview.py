@@ -253,7 +253,7 @@ def _databases() -> Row:
         [
             panels.graph(
                 title="Database connections",
-                about="Open connections of PostgreSQL, and how many it allows. HighDatabaseConnections: over 80.",
+                about="Open connections of PostgreSQL, and how many it allows. Dashed: HighDatabaseConnections (80).",
                 queries=[
                     Promql("sum(pg_stat_database_numbackends)", "open"),
                     Promql("sum(pg_settings_max_connections)", "allowed"),
@@ -261,6 +261,7 @@ def _databases() -> Row:
                 unit="short",
                 links=(TO_POSTGRESQL, TO_ALERTS),
                 series_link=TO_POSTGRESQL,
+                thresholds=[(80, RED)],
                 width=HALF,
             ),
             panels.graph(

@@ -47,6 +47,16 @@ class Promql:
         return query.format(PromQueryFormat.TABLE if self.table else PromQueryFormat.TIME_SERIES)
 
 
+def exemplars_of(buckets: str) -> Promql:
+    """The traces that stand for single requests of `buckets`, a selector of a histogram: first of a panel's queries.
+
+    Grafana knows no query for exemplars alone, and leaves them out when an earlier query of the panel has the metric's
+    name in it. What is asked beside them never holds and is asked for one moment only, so that a long range costs
+    nothing.
+    """
+    return Promql(f"sum({buckets}) < 0", instant=True, exemplars=True)
+
+
 @dataclass(frozen=True)
 class Logql:
     """A query of Loki: log lines, or a metric of them."""

@@ -1,10 +1,10 @@
 """One service in depth: requests, latency, resources, objectives, logs and traces, its changes and alerts marked."""
 
 from rendering.dashboards import panels
-from rendering.dashboards.board import LIVE, Annotation, Board, Marks, Row, Variable
+from rendering.dashboards.board import LIVE, Annotation, Board, Figure, Marks, Row, Variable
 from rendering.dashboards.links import TO_ALERTS, TO_OVERVIEW, TO_SLOS, TO_WORKLOADS, Link, Uid, explore, to
 from rendering.dashboards.panels import FULL_WIDTH, GREEN, HALF, ORANGE, QUARTER, RED, THIRD
-from rendering.dashboards.queries import Logql, Promql, Traces
+from rendering.dashboards.queries import Logql, Promql, Traces, exemplars_of
 from rendering.datasources import LOKI, PROMETHEUS, Folder
 
 ONE = '{namespace=~"$namespace", service="$service"}'
@@ -26,8 +26,7 @@ METRICS_IN_EXPLORE = explore(
 REQUESTS: tuple[Link, ...] = (TO_ITS_TRACES, TO_ITS_LOGS, METRICS_IN_EXPLORE)
 
 
-def board(slow_from: str) -> Board:
-    """`slow_from`: traces at least this long (such as `500ms`) count as slow."""
+def board() -> Board:
     return Board(
         uid=Uid.SERVICE,
         folder=Folder.SERVICES,
@@ -35,6 +34,8 @@ def board(slow_from: str) -> Board:
         about="One service in depth. Choose it at the top; pods and routes narrow every panel they can.",
         refresh=LIVE,
         variables=[
+            # Each environment has a Grafana of its own: the only value says which one this is.
+            Variable("environment", "Environment", "label_values(grafana_environment_info, environment)"),
             Variable("namespace", "Namespace", "label_values(platform:service:info, namespace)", several=True),
             Variable("service", "Service", 'label_values(platform:service:info{namespace=~"$namespace"}, service)'),
             Variable(
@@ -44,6 +45,7 @@ def board(slow_from: str) -> Board:
                 several=True,
             ),
             Variable("route", "Route", f"label_values(service_route:http_requests:rate5m{ONE}, route)", several=True),
+            Figure("slow_ms", f"round(max(service:slo_latency_objective:seconds{ONE}) * 1000)"),
         ],
         annotations=[
             Annotation(
@@ -61,7 +63,7 @@ def board(slow_from: str) -> Board:
                 "{{alertname}} ({{severity}})",
             ),
         ],
-        rows=[_now(), _requests(), _latency(), _resources(), _objectives(), _logs(), _traces(slow_from)],
+        rows=[_now(), _requests(), _latency(), _resources(), _objectives(), _logs(), _traces()],
     )
 
 
@@ -200,13 +202,14 @@ def _latency() -> Row:
             ),
             panels.latency_heatmap(
                 title="Request durations, with traces",
-                about="How many requests took how long; darker is more. A dot is one request: click for its trace.",
+                about="How many requests of the whole service took how long; darker is more. "
+                "A dot is one request to the chosen pods and routes: click for its trace.",
                 queries=[
+                    exemplars_of(f"http_request_duration_seconds_bucket{RAW}"),
                     Promql(
-                        f"sum by (le) (rate(http_request_duration_seconds_bucket{RAW}[{EVERY}]))",
+                        f"sum by (le) (service_le:http_request_duration_seconds_bucket:rate5m{ONE})",
                         heatmap=True,
-                        exemplars=True,
-                    )
+                    ),
                 ],
                 unit="s",
                 links=REQUESTS,
@@ -351,14 +354,14 @@ def _logs() -> Row:
     )
 
 
-def _traces(slow_from: str) -> Row:
+def _traces() -> Row:
     return Row(
         "Traces",
         [
             panels.found(
-                title=f"Slow traces, {slow_from} and longer",
-                about="Traces through this service that took long. Click a trace id for where the time went.",
-                queries=[Traces("$service", min_duration=slow_from)],
+                title="Slow traces",
+                about="Traces through this service that took longer than its objective. Click one for where time went.",
+                queries=[Traces("$service", min_duration="${slow_ms}ms")],
                 unit="none",
                 links=(TO_ITS_TRACES,),
                 width=HALF,

@@ -1,7 +1,7 @@
 """Traces: search, span figures by service and operation, and who calls whom."""
 
 from rendering.dashboards import panels
-from rendering.dashboards.board import Board, Row, Variable
+from rendering.dashboards.board import Board, Figure, Row, Variable
 from rendering.dashboards.links import TO_LOGS, TO_OVERVIEW, TO_SERVICES, Uid, to
 from rendering.dashboards.panels import FULL_WIDTH, HALF, ORANGE, RED, THIRD
 from rendering.dashboards.queries import Promql, Traces
@@ -17,16 +17,20 @@ MILLISECONDS = "traces_span_metrics_duration_milliseconds"
 FAILED = '{service_name="$service", span_kind="SPAN_KIND_SERVER", status_code="STATUS_CODE_ERROR"}'
 
 
-def board(slow_from: str) -> Board:
-    """`slow_from`: traces at least this long (such as `500ms`) count as slow."""
+def board(slow_ms: int) -> Board:
+    """`slow_ms`: from when traces count as slow that go through no declared service, which have an objective."""
+    objective = 'max(service:slo_latency_objective:seconds{service="$service"}) * 1000'
     return Board(
         uid=Uid.TRACES,
         folder=Folder.SERVICES,
         title="Traces and dependencies",
         about="Who calls whom, and single requests from end to end. Figures here are of sampled spans; alerts use the "
         "services' own metrics.",
-        variables=[Variable("service", "Service", "label_values(traces_span_metrics_calls_total, service_name)")],
-        rows=[_calls(), _search(slow_from), _operations()],
+        variables=[
+            Variable("service", "Service", "label_values(traces_span_metrics_calls_total, service_name)"),
+            Figure("slow_ms", f"round({objective} or vector({slow_ms}))"),
+        ],
+        rows=[_calls(), _search(), _operations()],
     )
 
 
@@ -66,14 +70,14 @@ def _calls() -> Row:
     )
 
 
-def _search(slow_from: str) -> Row:
+def _search() -> Row:
     return Row(
         "Traces of this service",
         [
             panels.found(
-                title=f"Slow, {slow_from} and longer",
-                about="Traces through this service that took long. Click a trace id for where the time went.",
-                queries=[Traces("$service", min_duration=slow_from)],
+                title="Slow",
+                about="Traces through this service that took longer than its objective. Click one for where time went.",
+                queries=[Traces("$service", min_duration="${slow_ms}ms")],
                 unit="none",
                 links=LINKS,
                 width=HALF,

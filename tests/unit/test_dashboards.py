@@ -211,6 +211,7 @@ def _all_queries(document: Document) -> Iterator[str]:
     for panel in all_panels(document):
         for target in panel.get("targets", []):
             yield target.get("service") or ""
+            yield target.get("minDuration") or ""
     for variable in document["templating"].get("list", []):
         if variable["type"] == "query":
             yield variable["query"]["query"]
