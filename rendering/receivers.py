@@ -117,6 +117,7 @@ def pagerduty(channels: Channels) -> Document:
                 "links": [
                     {"text": "Runbook", "href": '{{ template "observability.runbook" . }}'},
                     {"text": "Dashboard", "href": '{{ template "observability.dashboard" . }}'},
+                    {"text": "Logs", "href": '{{ template "observability.logs" . }}'},
                     {"text": "Silence", "href": '{{ template "observability.silence" . }}'},
                 ],
             }

@@ -147,8 +147,8 @@ def _links(rule: Document, args: RulesArgs) -> dict[str, str]:
     category = rule["labels"].get("category", "service-health")
     links["dashboard_url"] = f"{args.grafana_url}/d/{_DASHBOARDS[category]}"
     if category in _PER_SERVICE:
-        links["dashboard_url"] += "?var-service={{ $labels.service }}"
-        links["logs_url"] = f"{args.grafana_url}/d/logs?var-service={{{{ $labels.service }}}}"
+        links["dashboard_url"] += _OF_SERVICE
+        links["logs_url"] = f"{args.grafana_url}/d/logs{_OF_SERVICE}"
     marked = threshold(rule)
     return links if marked is None else links | {"threshold": f"{marked[0]:.12g} ({marked[1]})"}
 
@@ -166,6 +166,8 @@ _DASHBOARDS = {
     "stack": "alerts",
 }
 _PER_SERVICE = frozenset({"service-health", "resources", "security", "slo"})
+# An alert of these categories need not name a service (the API server's does not); an empty variable would show nothing.
+_OF_SERVICE = "{{ if $labels.service }}?var-service={{ $labels.service }}{{ end }}"
 
 
 _SLO_ALERTS = frozenset(

@@ -1,5 +1,6 @@
 """Changes to alerts by name, in one place for Prometheus and Loki."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,18 @@ def test_links_to_a_service_stand_only_at_alerts_that_name_one() -> None:
     for name, alert in alerts("loki", settings()).items():
         if "$labels.service" in alert["annotations"]["dashboard_url"]:
             assert "service" in alert["expr"].split("(")[1], name
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("link", ["dashboard_url", "logs_url"])
+def test_a_link_without_a_service_sets_no_variable_to_nothing(tool: str, link: str) -> None:
+    of_service = 0
+    for name, alert in alerts(tool, settings()).items():
+        url = alert["annotations"].get(link, "")
+        without = re.sub(r"\{\{ if \$labels\.service \}\}.*?\{\{ end \}\}", "", url)
+        assert "$labels.service" not in without, name
+        of_service += without != url
+    assert of_service > 0
 
 
 def test_alerts_of_both_tools_are_known() -> None:

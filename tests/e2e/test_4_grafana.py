@@ -1,6 +1,7 @@
 """The links between metrics, traces and logs, each walked with ids of real requests; and who may do what in Grafana."""
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -116,7 +117,8 @@ def alerts(grafana: httpx.Client) -> dict[str, dict[str, str]]:
     groups = grafana.get(f"{PROMETHEUS}/rules", params={"type": "alert"}).raise_for_status().json()["data"]["groups"]
     return {
         rule["name"]: {
-            name: text.replace("{{ $labels.service }}", "api-gateway") for name, text in rule["annotations"].items()
+            name: re.sub(r"{{ (if .*?|end) }}", "", text).replace("{{ $labels.service }}", "api-gateway")
+            for name, text in rule["annotations"].items()
         }
         for group in groups
         for rule in group["rules"]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from rendering.receivers import Channels, pagerduty, slack
 from sandbox.toolchain import binary
 
 HERE = Path(__file__).parent
@@ -82,9 +83,12 @@ TEXTS = {
 
 
 def render(template: str, data: dict[str, Any], tmp_path: Path, kind: str = "text") -> str:
+    return rendered(f'{{{{ template "{template}" . }}}}', data, tmp_path, kind)
+
+
+def rendered(text: str, data: dict[str, Any], tmp_path: Path, kind: str = "text") -> str:
     path = tmp_path / "data.json"
     path.write_text(json.dumps(data), encoding="utf-8")
-    text = f'{{{{ template "{template}" . }}}}'
     argv = [str(binary("amtool")), "template", "render", f"--template.glob={TEMPLATES}", f"--template.data={path}"]
     done = subprocess.run(
         [*argv, f"--template.type={kind}", f"--template.text={text}"], capture_output=True, text=True, check=False
@@ -96,8 +100,27 @@ def render(template: str, data: dict[str, Any], tmp_path: Path, kind: str = "tex
 @pytest.mark.parametrize("case", GROUPS)
 @pytest.mark.parametrize("file", TEXTS)
 def test_a_message_reads_as_reviewed(case: str, file: str, tmp_path: Path) -> None:
-    golden = GOLDENS / f"{case}-{file}"
-    text = render(TEXTS[file], GROUPS[case], tmp_path, "html" if file.endswith("html") else "text")
+    compare(f"{case}-{file}", render(TEXTS[file], GROUPS[case], tmp_path, "html" if file.endswith("html") else "text"))
+
+
+@pytest.mark.parametrize("case", GROUPS)
+def test_buttons_links_and_fields_around_a_message_are_as_reviewed(case: str, tmp_path: Path) -> None:
+    """What no template of a whole message shows: Slack's buttons, PagerDuty's severity, fields and links."""
+    everything = Channels(slack=True, pagerduty=True, webhook=True, heartbeat=True, smtp=None)
+    [message] = slack(everything, "#channel")["slack_configs"]
+    [incident] = pagerduty(everything)["pagerduty_configs"]
+    fields = {f"slack button {action['text']}": action["url"] for action in message["actions"]}
+    fields |= {f"slack {name}": message[name] for name in ("color", "title", "title_link", "fallback", "footer")}
+    fields |= {f"pagerduty link {link['text']}": link["href"] for link in incident["links"]}
+    fields |= {f"pagerduty {name}": incident[name] for name in ("severity", "class", "component", "group")}
+    fields |= {f"pagerduty detail {name}": text for name, text in incident["details"].items() if name != "what"}
+    lines = "".join(f"{name}: {text}\n" for name, text in fields.items())
+    compare(f"{case}-around.txt", rendered(lines, GROUPS[case], tmp_path))
+
+
+def compare(name: str, text: str) -> None:
+    """With the golden of that name, which is written anew where UPDATE_GOLDENS is set."""
+    golden = GOLDENS / name
     if os.environ.get("UPDATE_GOLDENS"):
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")

@@ -163,8 +163,13 @@ def _annotations(rule: dict[str, Any], labels: dict[str, str], value: str | None
         assert value is not None, f"{rule['alert']} shows its value; the case must say `value`"
         return value
 
+    only_if = re.compile(r"\{\{ if \$labels\.(?P<label>\w+) \}\}(?P<then>.*?)\{\{ end \}\}")
     pattern = re.compile(r"\{\{\s*(?:\$labels\.(?P<label>\w+)|\$value(?:\s*\|\s*\w+)?)\s*\}\}")
-    return {name: pattern.sub(fill, text) for name, text in rule["annotations"].items()}
+    chosen = {
+        name: only_if.sub(lambda match: match["then"] if labels.get(match["label"]) else "", text)
+        for name, text in rule["annotations"].items()
+    }
+    return {name: pattern.sub(fill, text) for name, text in chosen.items()}
 
 
 def _expand(text: str) -> str:

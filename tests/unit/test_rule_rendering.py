@@ -164,7 +164,9 @@ def test_every_rule_file_says_what_it_covers_and_leaves_out() -> None:
 def test_links_are_added_to_every_alert_in_one_place() -> None:
     annotations = alerts(render())["HighErrorRate"]["annotations"]
     assert annotations["runbook_url"] == "https://runbooks.example/HighErrorRate.md"
-    assert annotations["dashboard_url"] == "https://grafana.example/d/service-details?var-service={{ $labels.service }}"
+    of_service = "{{ if $labels.service }}?var-service={{ $labels.service }}{{ end }}"
+    assert annotations["dashboard_url"] == f"https://grafana.example/d/service-details{of_service}"
+    assert annotations["logs_url"] == f"https://grafana.example/d/logs{of_service}"
     assert annotations["threshold"] == "0.05 (ratio)"
     assert all("runbook_url" in rule["annotations"] for rule in alerts(render()).values())
 
