@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 
 from rich.console import Console
+from rich.text import Text
 
-from sandbox import aws, drills, node, platform, sinks, stack
+from sandbox import aws, drills, machine, node, platform, sinks, stack
 from sandbox import preview as previews
 from sandbox.errors import SandboxError
 from sandbox.paths import cache_dir, state_dir
@@ -26,6 +27,7 @@ def up(arguments: argparse.Namespace) -> None:
     """Boots what is not up: node, AWS, alert sinks, the platform to be observed."""
     simulated = arguments.node == "simulated"
     address = LOOPBACK if simulated else NODE_ADDRESS
+    machine.check(simulated_node=simulated)
     _step("node", lambda: node.up(simulated))
     _step("local AWS and span store", lambda: aws.up(address))
     _step("alert sinks", lambda: sinks.up(address))
@@ -124,7 +126,8 @@ def main() -> int:
     try:
         arguments.action(arguments)
     except SandboxError as error:
-        console.print(f"[bold red]error:[/bold red] {error}", markup=True)
+        # As it is: brackets in what a tool said are no markup, and one line stays one.
+        console.print(Text.assemble(("error:", "bold red"), f" {error}"), soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on where it was")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import processes
-from sandbox.aws import certificates
+from sandbox.aws import certificates, ports
 from sandbox.paths import state_dir
 
 PORT = 5080
@@ -21,7 +21,13 @@ _NAME = "sinks"
 
 
 def up(host: str) -> None:
-    """Starts the sinks on `host`, an address that pods can reach; does nothing while they run."""
+    """Starts the sinks on `host`, an address that pods can reach; does nothing while they run.
+
+    Raises SandboxError when another process has one of their ports: its answers would pass for theirs.
+    """
+    if not processes.alive(_NAME):
+        ports.require_free(host, PORT, _NAME)
+        ports.require_free(host, SMTP_PORT, _NAME)
     _host_file().write_text(host)
     mail_login()
     processes.start(_NAME, [sys.executable, "-m", "sandbox.sink_server", host])

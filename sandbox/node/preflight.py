@@ -35,7 +35,10 @@ def check_machine() -> None:
     if sys.platform != "linux":
         raise SandboxError(f"a real node needs Linux, this is {sys.platform}; use a Linux machine {_SIMULATED}")
     if os.geteuid() != 0:
-        raise SandboxError(f"a real node needs root, this is uid {os.geteuid()}; run it with sudo {_SIMULATED}")
+        # sudo by itself would leave Go and Java behind, which are on the person's own PATH.
+        raise SandboxError(
+            f'a real node needs root, this is uid {os.geteuid()}; run: sudo env "PATH=$PATH" make up, {_SIMULATED}'
+        )
     missing = _missing_cgroups()
     if missing:
         raise SandboxError(

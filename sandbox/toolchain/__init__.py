@@ -9,7 +9,7 @@ from pathlib import Path
 from sandbox.toolchain import builder, cache
 from sandbox.toolchain.table import program_names, usual_programs
 
-__all__ = ["bin_dir", "binary", "ensure", "local_program", "program_names", "usual_programs"]
+__all__ = ["bin_dir", "binary", "ensure", "local_program", "program_names", "require_go", "usual_programs"]
 
 
 def ensure(names: Iterable[str]) -> dict[str, Path]:
@@ -22,6 +22,11 @@ def ensure(names: Iterable[str]) -> dict[str, Path]:
 def binary(name: str) -> Path:
     """One program's executable, built when it is missing."""
     return ensure([name])[name]
+
+
+def require_go(names: Iterable[str]) -> None:
+    """Raises SandboxError when one of these programs is still to be built and there is no Go, or one too old for it."""
+    builder.require_go(names)
 
 
 def local_program(folder: Path, name: str, modules: Path | None = None) -> Path:

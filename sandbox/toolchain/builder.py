@@ -30,6 +30,12 @@ def ensure(names: Iterable[str]) -> dict[str, Path]:
     return {name: _found(name) for name in wanted}
 
 
+def require_go(names: Iterable[str]) -> None:
+    """Raises SandboxError when one of these programs is still to be built and there is no Go, or one too old for it."""
+    for folder in {group_of(name).gomod_dir for name in names if find(name) is None}:
+        golang.require_go(folder)
+
+
 def find(program: str) -> Path | None:
     """The executable if it is there: from the cache, else from PATH when it says it is the pinned release."""
     cached = cache.program_dir(program) / program

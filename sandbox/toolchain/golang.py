@@ -49,7 +49,10 @@ def goroot() -> Path:
 def require_go(folder: Path) -> None:
     """Raises SandboxError unless the go command is there and is new enough for folder's go.mod."""
     if not shutil.which("go"):
-        raise SandboxError("go is not on PATH; install Go (https://go.dev/dl) and run this again")
+        raise SandboxError(
+            "go is not on PATH; install Go (https://go.dev/dl) and run this again; "
+            'sudo has a PATH of its own, yours is kept by: sudo env "PATH=$PATH" make up'
+        )
     # Any command that reads go.mod compares versions, and fetches the right one where the person allows that.
     done = subprocess.run(
         ["go", "list", "-m"], cwd=folder, env=os.environ | environment(), capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""Archives from Maven Central by coordinate, fetched with the machine's own mvn."""
+"""Archives from Maven Central by coordinate, fetched with the machine's own mvn, or Debian's where it has none."""
 
 import shutil
 import subprocess
@@ -8,10 +8,14 @@ from pathlib import Path
 
 from sandbox import paths
 from sandbox.errors import SandboxError
+from sandbox.toolchain import debian
 
 
 def ensure(coordinate: str) -> Path:
-    """The file of `group:artifact:version:packaging`, from the cache or Maven Central. SandboxError when it fails."""
+    """The file of `group:artifact:version:packaging`, from the cache or Maven Central. SandboxError when it fails.
+
+    Debian's Maven brings a JRE; a java that stands earlier on PATH stays the one that is used.
+    """
     try:
         group, artifact, version, packaging = coordinate.split(":")
     except ValueError:
@@ -43,9 +47,7 @@ def unpack(coordinate: str, target: Path) -> None:
 
 def _fetch(coordinate: str, target: Path) -> None:
     if not shutil.which("mvn"):
-        raise SandboxError(
-            f"mvn is not on PATH (it fetches {coordinate}); install Maven, on Debian: apt-get install maven"
-        )
+        debian.ensure(["maven"])
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         argv = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={coordinate}", f"-DoutputDirectory={temporary}"]
         done = subprocess.run(argv, cwd=temporary, capture_output=True, text=True, check=False)

@@ -46,7 +46,9 @@ def test_another_system(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(SandboxError, match=r"^a real node needs root, this is uid 1000; run it with sudo"):
+    with pytest.raises(
+        SandboxError, match=r'^a real node needs root, this is uid 1000; run: sudo env "PATH=\$PATH" make up,'
+    ):
         preflight.check_machine()
 
 

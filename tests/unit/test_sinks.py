@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import sink_server, sinks
+from sandbox import processes, sink_server, sinks
+from sandbox.errors import SandboxError
 from sandbox.paths import state_dir
 
 HOST = "127.0.0.1"
@@ -80,6 +81,17 @@ def test_mail_without_a_login_is_refused(client: smtplib.SMTP) -> None:
 def test_a_certificate_of_an_unknown_authority_is_noticed(client: smtplib.SMTP) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         client.starttls(context=ssl.create_default_context())
+
+
+@pytest.mark.parametrize("port", ["PORT", "SMTP_PORT"])
+def test_a_port_that_somebody_else_has_is_refused_with_its_holder(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server((HOST, 0)) as free:
+        monkeypatch.setattr(sinks, "SMTP_PORT" if port == "PORT" else "PORT", free.getsockname()[1])
+    with socket.create_server((HOST, 0)) as taken:
+        monkeypatch.setattr(sinks, port, taken.getsockname()[1])
+        with pytest.raises(SandboxError, match=rf"^sinks needs {HOST}:{taken.getsockname()[1]}, which process "):
+            sinks.up(HOST)
+    assert not processes.alive("sinks")
 
 
 def test_a_heartbeat_that_stops_is_told_once() -> None:

@@ -195,6 +195,21 @@ def test_bad_maven_coordinate_is_refused() -> None:
         maven.ensure("opensearch:2.19.4")
 
 
+def test_maven_is_installed_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed: list[str] = []
+
+    def fetch(argv: list[str], **_options: Any) -> "subprocess.CompletedProcess[str]":
+        assert installed == ["maven"]
+        folder = next(word.removeprefix("-DoutputDirectory=") for word in argv if "outputDirectory" in word)
+        (Path(folder) / "opensearch-2.19.4.zip").touch()
+        return subprocess.CompletedProcess(argv, 0, "", "")
+
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    monkeypatch.setattr(debian, "ensure", installed.extend)
+    monkeypatch.setattr(subprocess, "run", fetch)
+    assert maven.ensure("org.opensearch:opensearch:2.19.4:zip").exists()
+
+
 def test_killed_run_takes_the_compiler_with_it(tmp_path: Path) -> None:
     started = tmp_path / "started"
     _fake_go(tmp_path, f"echo $$ > {started}.new; mv {started}.new {started}; exec sleep 60")

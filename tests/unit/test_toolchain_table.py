@@ -49,6 +49,11 @@ def test_group_has_a_go_mod_of_its_version_and_a_go_sum(name: str) -> None:
     assert "h1:" in sums
 
 
+@pytest.mark.parametrize("name", sorted(name for name, group in groups().items() if group.cgo != "none"))
+def test_group_with_c_in_it_has_a_c_compiler_installed(name: str) -> None:
+    assert {"gcc", "libc6-dev"} <= set(groups()[name].debian)
+
+
 def test_no_file_of_the_toolchain_names_a_path_or_a_proxy() -> None:
     for path in (HERE / "go").rglob("go.*"):
         text = path.read_text()
@@ -86,6 +91,8 @@ def test_recipe_follows_what_changes_the_program() -> None:
     before = Group(name="etcd", **entry).recipe("etcd")
     assert Group(name="etcd", **entry).recipe("etcd") == before
     assert Group(name="etcd", **(entry | {"tags": ["netgo"]})).recipe("etcd") != before
+    # What has to be installed for the build does not change what comes out of it.
+    assert Group(name="etcd", **(entry | {"debian": ["gcc"]})).recipe("etcd") == before
     slower = entry | {"programs": {"etcd": entry["programs"]["etcd"] | {"seconds": 999}}}
     assert Group(name="etcd", **slower).recipe("etcd") == before
 
