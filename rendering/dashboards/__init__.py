@@ -21,6 +21,7 @@ from rendering.dashboards import (
     prometheus,
     promtail,
     redis,
+    s3,
     service,
     slos,
     traces,
@@ -61,6 +62,7 @@ def boards(services: Sequence[Service], *, runbook_base_url: str, costs: Figures
         promtail.board(),
         jaeger.board(),
         opensearch.board(),
+        s3.board(costs),
         usage.board(),
         *([cost.board(costs)] if costs is not None else []),
     ]

@@ -27,6 +27,27 @@ def board(costs: Figures) -> Board:
     )
 
 
+def requests_usd(costs: Figures) -> str:
+    """PromQL: USD a month of requests to the bucket, at the pace of the last hour."""
+    objects = costs.prices.objects
+    writes = 'sum(rate(loki_s3_request_duration_seconds_count{operation=~"S3.(PutObject|List)"}[1h]))'
+    reads = 'sum(rate(loki_s3_request_duration_seconds_count{operation=~"S3.(GetObject|HeadObject)"}[1h]))'
+    return (
+        f"({writes} * {objects.write_usd_per_1000} + ({reads} or vector(0)) * {objects.read_usd_per_1000}) "
+        f"* {MONTH} / 1000"
+    )
+
+
+def kept_usd(costs: Figures) -> str:
+    """PromQL: USD a month of chunks in the bucket, once those of the last hour's pace fill the whole retention."""
+    written = "sum(rate(loki_ingester_chunk_stored_bytes_total[1h]))"
+    return f"{written} * 86400 * {_kept_days(costs)} / 1e9 * {costs.prices.objects.standard_usd_per_gb_month}"
+
+
+def _kept_days(costs: Figures) -> int:
+    return costs.demand.log_retention_days + costs.demand.noncurrent_days
+
+
 def _expected(costs: Figures) -> Row:
     estimate = costs.estimate()
     tools = " or ".join(
@@ -58,7 +79,7 @@ def _expected(costs: Figures) -> Row:
 
 
 def _present(costs: Figures) -> Row:
-    nodes, objects, prices = costs.prices.nodes, costs.prices.objects, costs.prices
+    nodes, prices = costs.prices.nodes, costs.prices
     claimed = "kube_persistentvolumeclaim_resource_requests_storage_bytes"
     asked = "kube_pod_container_resource_requests"
     share = (
@@ -66,14 +87,6 @@ def _present(costs: Figures) -> Row:
         f'{asked}{{resource="cpu", container=~"{OWN}"}} / {nodes.allocatable_cpu_millicores / 1000} '
         f'or {asked}{{resource="memory", container=~"{OWN}"}} / {nodes.allocatable_memory_mib * 2**20}))'
     )
-    kept_days = costs.demand.log_retention_days + costs.demand.noncurrent_days
-    writes = 'sum(rate(loki_s3_request_duration_seconds_count{operation=~"S3.(PutObject|List)"}[1h]))'
-    reads = 'sum(rate(loki_s3_request_duration_seconds_count{operation=~"S3.(GetObject|HeadObject)"}[1h]))'
-    requests = (
-        f"({writes} * {objects.write_usd_per_1000} + ({reads} or vector(0)) * {objects.read_usd_per_1000}) "
-        f"* {MONTH} / 1000"
-    )
-    written = "sum(rate(loki_ingester_chunk_stored_bytes_total[1h]))"
     return Row(
         "By what is there now",
         [
@@ -103,21 +116,19 @@ def _present(costs: Figures) -> Row:
             ),
             panels.graph(
                 title="Bucket, once retention is reached",
-                about=f"Chunks at the pace of the last hour, kept for {kept_days} days (old versions included).",
-                queries=[
-                    Promql(f"{written} * 86400 * {kept_days} / 1e9 * {objects.standard_usd_per_gb_month}", "chunks")
-                ],
+                about=f"Chunks at the pace of the last hour, kept for {_kept_days(costs)} days, old versions too.",
+                queries=[Promql(kept_usd(costs), "chunks")],
                 unit=USD,
-                links=(to(Uid.LOKI, "Loki"), *LINKS),
+                links=(to(Uid.S3, "S3"), *LINKS),
                 width=THIRD,
                 when_empty="No chunk was full or old enough yet",
             ),
             panels.graph(
                 title="Bucket requests",
                 about="Requests to S3 at the pace of the last hour; writes and lists cost twelve times reads.",
-                queries=[Promql(requests, "requests")],
+                queries=[Promql(requests_usd(costs), "requests")],
                 unit=USD,
-                links=(to(Uid.LOKI, "Loki"), *LINKS),
+                links=(to(Uid.S3, "S3"), *LINKS),
                 width=THIRD,
                 when_empty="Nothing was asked of S3 yet",
             ),

@@ -30,6 +30,7 @@ class Uid(StrEnum):
     PROMTAIL = "promtail"
     JAEGER = "jaeger"
     OPENSEARCH = "opensearch"
+    S3 = "s3"
     USAGE = "usage"
     COST = "cost"
 

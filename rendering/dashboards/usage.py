@@ -11,6 +11,7 @@ LINKS = (
     to(Uid.PROMETHEUS, "Prometheus"),
     to(Uid.LOKI, "Loki"),
     to(Uid.OPENSEARCH, "OpenSearch"),
+    to(Uid.S3, "S3"),
     TO_VOLUMES,
     TO_OVERVIEW,
 )
