@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from sandbox import aws, node, stack
 from sandbox.aws import health
+from sandbox.paths import repo_root
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,10 +26,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def deployed() -> dict[str, Any]:
-    """The stack, brought up from nothing by the real engine; its outputs. What an earlier run left goes first."""
+def said_by_up() -> str:
+    """The stack, brought up from nothing by the real engine: all that `make up` prints of it, which is shown too.
+
+    What an earlier run left goes first.
+    """
     stack.destroy()
-    stack.up()
+    said = ""
+    command = [sys.executable, "-m", "sandbox", "deploy"]
+    with subprocess.Popen(
+        command, cwd=repo_root(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as deploying:
+        assert deploying.stdout
+        for line in deploying.stdout:
+            print(line, end="", flush=True)
+            said += line
+    assert deploying.returncode == 0, said[-5000:]
+    return said
+
+
+@pytest.fixture(scope="session")
+def deployed(said_by_up: str) -> dict[str, Any]:
+    """The outputs of the stack that has been brought up."""
     return stack.outputs()
 
 
@@ -99,12 +119,14 @@ def kubectl(deployed: dict[str, Any]) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def s3(deployed: dict[str, Any]) -> Any:
-    """The S3 API that the bucket is in, whether or not the stack is still there."""
-    return boto3.client(
-        "s3",
-        endpoint_url=stack.environment()["AWS_ENDPOINT_URL"],
-        region_name="us-east-1",
-        aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",
-    )
+def aws_client(deployed: dict[str, Any]) -> Callable[[str], Any]:
+    """A client of one service of the local AWS, whether or not the stack is still there."""
+    account = boto3.Session("sandbox", "sandbox", region_name="us-east-1")
+    services: Any = account  # which of them it is, is known at run time only
+    return lambda service: services.client(service, endpoint_url=stack.environment()["AWS_ENDPOINT_URL"])
+
+
+@pytest.fixture(scope="session")
+def s3(aws_client: Callable[[str], Any]) -> Any:
+    """The S3 API that the bucket is in."""
+    return aws_client("s3")

@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from rendering.declarations import load_services
 from sandbox import platform, sinks
 from sandbox.paths import repo_root
+from sandbox.platform.program import CALLS
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.real_node
@@ -69,6 +71,21 @@ def test_the_trace_id_finds_the_lines_of_the_same_request(trace: dict[str, Any],
         return {stream["stream"]["service"] for stream in loki(selector)}
 
     assert eventually(lambda: services() >= {"api-gateway", "iac-generator"} and services(), 90)
+
+
+def test_each_of_the_nine_finds_its_own_line_by_the_trace_id_that_it_answered(loki: Query) -> None:
+    served = yaml.safe_load(CALLS.read_text(encoding="utf-8"))["services"]
+    trace_ids = {
+        service: platform.request(service, *next(iter(served[service])).split(" ", 1)).headers["x-trace-id"]
+        for service in SERVICES
+    }
+    assert len(set(trace_ids.values())) == 9
+
+    def without_a_line() -> list[str]:
+        lines = '{{namespace="dharma", service="{}"}} | trace_id="{}"'
+        return [service for service, trace_id in trace_ids.items() if not loki(lines.format(service, trace_id))]
+
+    eventually(lambda: without_a_line() == [], 90)
 
 
 def test_the_trace_id_is_no_label(urls: dict[str, str], http: httpx.Client, loki: Query) -> None:

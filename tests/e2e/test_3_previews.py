@@ -1,5 +1,6 @@
 """`pulumi preview` by the real engine where nothing exists yet: what each stack would get, and what is refused."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -129,3 +130,33 @@ def test_an_object_of_somebody_else_is_refused_by_name(nowhere: Engine) -> None:
     with pytest.raises(EngineError) as refused:
         nowhere.run("preview", capture=True)
     assert "Namespace monitoring exists and belongs to somebody outside Pulumi" in refused.value.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("serviceaccount", "grafana", "-n", "theirs"), "ServiceAccount theirs/grafana"),
+        (
+            ("clusterrole", "observability-stack-sandbox-promtail", "--verb=get", "--resource=pods"),
+            "ClusterRole observability-stack-sandbox-promtail",
+        ),
+    ],
+    ids=["in a namespace", "cluster-wide"],
+)
+def test_an_object_in_namespaces_that_exist_is_refused_by_name(
+    arguments: tuple[str, ...], named: str, nowhere: Engine
+) -> None:
+    def kubectl(*words: str, text: str | None = None) -> None:
+        environment = {**os.environ, **nowhere.environment()}
+        subprocess.run(["kubectl", *words], env=environment, input=text, text=True, check=True, capture_output=True)
+
+    for namespace in ("theirs", "their-agents"):
+        made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        kubectl("apply", "-f", "-", text=json.dumps(made))
+    kubectl("create", *arguments)
+    try:
+        with configured(nowhere, "observability-stack:namespaces", THEIRS), pytest.raises(EngineError) as refused:
+            nowhere.run("preview", capture=True)
+    finally:
+        kubectl("delete", *(word for word in arguments if not word.startswith("--")))
+    assert f"{named} exists and belongs to somebody outside Pulumi, not to this stack" in refused.value.output

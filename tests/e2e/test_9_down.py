@@ -2,7 +2,10 @@
 
 import os
 
+import psutil
+
 from sandbox import node
+from sandbox.paths import state_dir
 from tests.shell import typed
 
 
@@ -18,9 +21,25 @@ def status() -> str:
     return printed(".venv/bin/python -m sandbox status")
 
 
+def processes_left() -> list[str]:
+    """What runs of the sandbox beside the node. The span store, which sees its folder as another, goes by its own name."""
+    marks = (
+        str(state_dir()),
+        "moto.server",
+        "moto_server",
+        "sandbox.sink_server",
+        "sandbox.aws.provider",
+        "org.opensearch.bootstrap.OpenSearch",
+    )
+    commands = (" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
+    return [command for command in commands if any(mark in command for mark in marks)]
+
+
 def test_down_leaves_nothing() -> None:
+    assert processes_left()
     printed("make down")
     assert node.leftovers() == []
+    assert processes_left() == []
     assert "nothing is up" in status()
 
 
@@ -32,4 +51,5 @@ def test_the_stack_comes_up_on_a_simulated_node_and_goes() -> None:
 
     printed("make down")
 
+    assert processes_left() == []
     assert "nothing is up" in status()
