@@ -97,6 +97,7 @@ def main() -> None:
             bucket=chosen.object_store.bucket,
             region=loaded.region,
             service_count=len(platform.services),
+            nodes=chosen.load.nodes,
             alertmanager=endpoint_of["alertmanager"],
             prometheus=endpoint_of["prometheus"],
             rules=alerts.rule_files(loki.TOOL, chosen.prometheus, urls["grafana"]),
@@ -164,6 +165,7 @@ def main() -> None:
         image=images.reference(chosen.logs.collector),
         services=platform.services,
         loki=endpoint_of["loki"],
+        limits=chosen.loki,
     )
     # Destroy ends the agents first: they hand over what they have read, and wait a minute for a Loki that is gone.
     with_logs = pulumi.ResourceOptions.merge(within, pulumi.ResourceOptions(depends_on=[logs]))

@@ -52,6 +52,7 @@ class LokiArgs:
     bucket: str
     region: str
     service_count: int  # declared services; limits follow from it
+    nodes: int  # of the cluster; so do they
     alertmanager: Endpoint
     prometheus: Endpoint
     rules: Mapping[str, str]  # rule files by name
@@ -131,6 +132,7 @@ def _values(args: LokiArgs) -> LokiValues:
         stream_rate_mib=settings.per_stream_rate_mib,
         stream_burst_mib=settings.per_stream_burst_mib,
         ingestion_rate_mib=settings.ingestion_rate_mib,
+        max_nodes=args.nodes,
         max_entries_per_query=settings.max_entries_per_query,
         results_cache_mib=settings.results_cache_mib,
         alertmanager_url=args.alertmanager.url,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi
 from pulumi_kubernetes import core, meta, rbac
 
-from components.settings.tools import LogsSettings
+from components.settings.tools import LogsSettings, LokiSettings
 from components.shared import Endpoint, SharedOutputs
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, EmptyDir, HostPath, Mount, PodField, Probe
@@ -31,6 +31,7 @@ class PromtailArgs:
     image: str
     services: tuple[Service, ...]  # declared; their pods' lines carry the team
     loki: Endpoint
+    limits: LokiSettings  # what Loki takes of a stream; the agents send no more of a service
 
 
 class Promtail(pulumi.ComponentResource):
@@ -77,6 +78,8 @@ def values(args: PromtailArgs) -> PromtailValues:
         loki_url=args.loki.url,
         lines_per_second=settings.lines_per_second,
         burst_lines=settings.burst_lines,
+        stream_rate_mib=args.limits.per_stream_rate_mib,
+        stream_burst_mib=args.limits.per_stream_burst_mib,
         drop_debug=settings.drop_debug,
         mask_emails=settings.mask_emails,
         extra_node_files=settings.extra_node_files,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
@@ -21,6 +21,9 @@ SlackChannel = Annotated[str, StringConstraints(pattern=r"^#[a-z0-9_-]{1,79}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+# What is known of a line beside its text; path and status tell an answered health check.
+LogField = Literal["level", "trace_id", "span_id", "path", "status"]
+LOG_FIELDS: frozenset[str] = frozenset(get_args(LogField))
 
 DAYS_PER_BUDGET = 30
 MINUTES_PER_DAY = 24 * 60
@@ -76,6 +79,30 @@ class Slo(Declaration):
         return self.latency_ms / 1000
 
 
+class LogFormat(Declaration):
+    """How a service writes its lines, where that is neither JSON with the usual names nor `level=... trace_id=...`."""
+
+    expression: str | None = None
+    """RE2 with groups named like LOG_FIELDS, for lines of text."""
+    fields: dict[LogField, str] = {}
+    """LOG_FIELDS by where a line of JSON has them (JMESPath)."""
+
+    @model_validator(mode="after")
+    def _finds_something(self) -> "LogFormat":
+        if self.expression is None and not self.fields:
+            raise ValueError("finds nothing; write expression, fields or both")
+        if self.expression is not None:
+            try:
+                groups = set(re.compile(self.expression).groupindex)
+            except re.error as error:
+                raise ValueError(f"expression is {self.expression!r}, no regular expression: {error}") from None
+            if not groups or groups - LOG_FIELDS:
+                raise ValueError(
+                    f"expression has the groups {sorted(groups)}; name at least one, each of {sorted(LOG_FIELDS)}"
+                )
+        return self
+
+
 class Service(Declaration):
     """One service of the platform. Pods carry the label `app: <name>`; metrics and health are served on `port`."""
 
@@ -89,6 +116,7 @@ class Service(Declaration):
     metrics_path: UrlPath
     health_path: UrlPath
     slo: Slo
+    log: LogFormat | None = None
 
     @property
     def host(self) -> str:

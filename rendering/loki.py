@@ -17,8 +17,11 @@ SHORTEST_RETENTION_DAYS = 1
 # Pods that a kubelet runs at most, by its default.
 PODS_PER_NODE = 110
 # A stream stays in the ingester for up to two hours after its last line. Within that time every pod may have been
-# replaced once by a rollout.
+# replaced once, and each declared service been rolled out a few times more.
 GENERATIONS_IN_MEMORY = 2
+ROLLOUTS_IN_MEMORY = 4
+PODS_OF_A_SERVICE = 5
+CONTAINERS_OF_A_POD = 2
 # Journal units that have a service of their own, and files under /var/log.
 STREAMS_OF_A_NODE = 40
 # Copies of each line when there are several replicas; a line is taken in when most of them have it.
@@ -53,11 +56,11 @@ class LokiValues:
     # Per stream and second, and what a stream may send at once. Loki writes MB and counts MiB.
     stream_rate_mib: int = 5
     stream_burst_mib: int = 15
-    # MiB a second of the tenant, all streams together; computed where None.
+    # MiB a second of the tenant, all streams together, no less than the agents may send; that where None.
     ingestion_rate_mib: int | None = None
     max_entries_per_query: int = 10_000
     results_cache_mib: int = 512
-    # Largest number of nodes the cluster grows to; bounds the number of streams.
+    # Largest number of nodes the cluster grows to; bounds the number of streams, and what the agents send.
     max_nodes: int = 5
     alertmanager_url: str = "http://alertmanager.monitoring:9093"
     # Where recording rules are written; None switches that off.
@@ -84,10 +87,12 @@ class LokiValues:
                 f"loki.per_stream_burst_mib is {self.stream_burst_mib}; "
                 f"set {self.stream_rate_mib} or more (the rate itself)"
             )
-        if self.ingestion_rate_mib is not None and self.ingestion_rate_mib < self.stream_rate_mib:
+        sent = sent_mib(self)
+        if self.ingestion_rate_mib is not None and self.ingestion_rate_mib < sent:
             raise ValueError(
-                f"loki.ingestion_rate_mib is {self.ingestion_rate_mib}, less than a single stream may send; "
-                f"set {self.stream_rate_mib} or more, or leave it out to have it computed"
+                f"loki.ingestion_rate_mib is {self.ingestion_rate_mib}, less than the agents may send; set {sent} or "
+                f"more ({self.service_count} services and the rest at {self.stream_rate_mib} MiB/s, on "
+                f"{self.max_nodes} node(s)), or leave it out to have it computed"
             )
 
 
@@ -109,24 +114,30 @@ def stream_budget(values: LokiValues) -> int:
     Every container of every pod is one stream (see STREAM_LABELS); two containers to a pod is generous. More than this
     is a label that should not be one, and Loki refuses it.
     """
-    of_pods = values.max_nodes * PODS_PER_NODE * 2 * GENERATIONS_IN_MEMORY
+    of_pods = values.max_nodes * PODS_PER_NODE * CONTAINERS_OF_A_POD * GENERATIONS_IN_MEMORY
+    of_rollouts = values.service_count * PODS_OF_A_SERVICE * CONTAINERS_OF_A_POD * ROLLOUTS_IN_MEMORY
     of_nodes = values.max_nodes * STREAMS_OF_A_NODE
-    return math.ceil((of_pods + of_nodes) / 100) * 100
+    return math.ceil((of_pods + of_rollouts + of_nodes) / 100) * 100
+
+
+def sent_mib(values: LokiValues) -> int:
+    """MiB a second that the agents let through: on each node every declared service's share, and one for the rest."""
+    return values.stream_rate_mib * (values.service_count + SHARES_BESIDE_SERVICES) * values.max_nodes
 
 
 def tenant_rate_mib(values: LokiValues) -> int:
-    """MiB a second that Loki takes in all: every declared service at its full stream rate, and a share for the rest.
+    """MiB a second that Loki takes in all.
 
-    Smaller, and one shouting service would have the agents' batches refused, lines of other services included.
+    Less than what is sent, and one shouting service would have the agents' batches refused, lines of other services
+    included.
     """
-    if values.ingestion_rate_mib is not None:
-        return values.ingestion_rate_mib
-    return values.stream_rate_mib * (values.service_count + SHARES_BESIDE_SERVICES)
+    return sent_mib(values) if values.ingestion_rate_mib is None else values.ingestion_rate_mib
 
 
 def tenant_burst_mib(values: LokiValues) -> int:
-    """MiB that Loki takes at once in all: the bursts of all streams together."""
-    return max(values.stream_burst_mib * (values.service_count + SHARES_BESIDE_SERVICES), tenant_rate_mib(values))
+    """MiB that Loki takes at once in all: the bursts of all that is sent together."""
+    shares = sent_mib(values) // values.stream_rate_mib
+    return max(values.stream_burst_mib * shares, tenant_rate_mib(values))
 
 
 def _storage(values: LokiValues) -> documents.Document:

@@ -25,6 +25,15 @@ FILES_JOB = "node-files"
 # native file). What arrives within it has to fit the burst.
 FRESH_SECONDS = 2
 
+# Lines up to this long are limited by their number alone. Above it there is a limit for each doubling, named in the
+# native file after its longest line; what one of them lets through in a second is no more than Loki takes of a stream.
+SHORT_LINE_KIB = 4
+LONG_LINES_KIB = {f"lines_to_{kib}_kib": kib for kib in (8, 16, 32, 64, 128, 256)}
+# Level, ids and stream of a line, which Loki counts as a part of it.
+METADATA_KIB = 0.25
+# An agent sends what a second has brought in at once.
+BATCH_SECONDS = 1
+
 Stage = dict[str, Any]
 
 
@@ -39,6 +48,9 @@ class PromtailValues:
     # Of each service on each node; what is over it is dropped and counted.
     lines_per_second: int = 1000
     burst_lines: int = 2000
+    # What Loki takes of a stream, a second and at once.
+    stream_rate_mib: int = 5
+    stream_burst_mib: int = 15
     # Keep debug and trace lines out of Loki (production).
     drop_debug: bool = True
     mask_emails: bool = False
@@ -58,9 +70,28 @@ class PromtailValues:
                 f"logs.burst_lines is {self.burst_lines}; set {least_burst} or more ({FRESH_SECONDS} seconds of the "
                 "rate: what may be read at once and still be fresh)"
             )
+        most_lines = lines_in(self.stream_rate_mib, SHORT_LINE_KIB)
+        if self.lines_per_second > most_lines:
+            raise ValueError(
+                f"logs.lines_per_second is {self.lines_per_second}; set {most_lines} or less (Loki takes "
+                f"{self.stream_rate_mib} MiB/s of a stream, at lines of {SHORT_LINE_KIB} KiB), or raise "
+                "loki.per_stream_rate_mib"
+            )
+        most_burst = lines_in(self.stream_burst_mib - BATCH_SECONDS * self.stream_rate_mib, SHORT_LINE_KIB)
+        if self.burst_lines > most_burst:
+            raise ValueError(
+                f"logs.burst_lines is {self.burst_lines}; set {most_burst} or less (Loki takes "
+                f"{self.stream_burst_mib} MiB of a stream at once, at lines of {SHORT_LINE_KIB} KiB), or raise "
+                "loki.per_stream_burst_mib"
+            )
         for path in self.extra_node_files:
             if not path.startswith("/"):
                 raise ValueError(f"logs.extra_node_files holds {path!r}; write an absolute path")
+
+
+def lines_in(mib: float, line_kib: int) -> int:
+    """Lines of that length, with their metadata, that make up so much; at least one."""
+    return max(1, int(mib * 1024 / (line_kib + METADATA_KIB)))
 
 
 def team_relabelings(services: Iterable[Service]) -> list[dict[str, Any]]:
@@ -80,8 +111,33 @@ def team_relabelings(services: Iterable[Service]) -> list[dict[str, Any]]:
     ]
 
 
-def _stages(stages: Iterable[Stage], values: PromtailValues) -> list[Stage]:
-    """The pipeline with what the stack does not want left out and the stack's rates in its limit stages."""
+def own_stages(services: Iterable[Service]) -> list[Stage]:
+    """What the declared services say of their lines' form (`log` in services.yaml), each for its own lines alone."""
+    stages = []
+    for service in services:
+        if service.log is None:
+            continue
+        own: list[Stage] = []
+        if service.log.fields:
+            own.append({"json": {"expressions": dict(service.log.fields)}})
+        if service.log.expression is not None:
+            own.append({"regex": {"expression": service.log.expression}})
+        selector = f'{{namespace="{service.namespace}", service="{service.name}"}}'
+        stages.append({"match": {"pipeline_name": f"own_{service.name}", "selector": selector, "stages": own}})
+    return stages
+
+
+def _limit(limit: Mapping[str, Any], name: str | None, values: PromtailValues) -> Stage:
+    """The limit stage of a service, `name` being that of the pipeline it is in."""
+    rates = {"rate": values.lines_per_second, "burst": values.burst_lines}
+    if name in LONG_LINES_KIB:
+        rate = lines_in(values.stream_rate_mib, LONG_LINES_KIB[name])
+        rates = {"rate": rate, "burst": FRESH_SECONDS * rate}
+    return {"limit": {**limit, **rates}}
+
+
+def _stages(stages: Iterable[Stage], values: PromtailValues, name: str | None = None) -> list[Stage]:
+    """The pipeline `name` with what the stack does not want left out and the stack's rates in its limit stages."""
     unwanted = set()
     if not values.drop_debug:
         unwanted.add(DROP_DEBUG)
@@ -93,10 +149,10 @@ def _stages(stages: Iterable[Stage], values: PromtailValues) -> list[Stage]:
         if stage.get("match", {}).get("pipeline_name") in unwanted:
             continue
         if "by_label_name" in stage.get("limit", {}):
-            rates = {"rate": values.lines_per_second, "burst": values.burst_lines}
-            kept.append({"limit": {**stage["limit"], **rates}})
+            kept.append(_limit(stage["limit"], name, values))
         elif "match" in stage:
-            kept.append({"match": {**stage["match"], "stages": _stages(stage["match"]["stages"], values)}})
+            match = stage["match"]
+            kept.append({"match": {**match, "stages": _stages(match["stages"], values, match.get("pipeline_name"))}})
         else:
             kept.append(stage)
     return kept
@@ -107,6 +163,10 @@ def _scrape_config(config: Mapping[str, Any], values: PromtailValues) -> documen
     rendered["pipeline_stages"] = _stages(rendered["pipeline_stages"], values)
     if rendered["job_name"] == PODS_JOB:
         rendered["relabel_configs"] += team_relabelings(values.services)
+        # Found by any stage, a level is spelt as all are: the services' own come right before that.
+        stages = rendered["pipeline_stages"]
+        spelling = next(at for at, stage in enumerate(stages) if stage.get("template", {}).get("source") == "level")
+        stages[spelling:spelling] = own_stages(values.services)
     if rendered["job_name"] == JOURNAL_JOB:
         rendered["journal"]["path"] = values.journal_path
     if rendered["job_name"] == FILES_JOB:

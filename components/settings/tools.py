@@ -110,10 +110,10 @@ class LokiSettings(Published):
     resources: Resources = container_resources(200, 384, 1000, 1024)
     results_cache_mib: Quantity = 512
     ingestion_rate_mib: Quantity | None = Field(
-        default=None, description="MiB/s of all streams together; where not set, the declared services' rates together"
+        default=None, description="MiB/s of all streams together; where not set, what the agents may send"
     )
     per_stream_rate_mib: Quantity = Field(default=5, description="MiB/s; a stream is one container's log")
-    per_stream_burst_mib: Quantity = 10
+    per_stream_burst_mib: Quantity = 15
     max_entries_per_query: Quantity = 10000
 
 

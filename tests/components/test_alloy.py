@@ -6,7 +6,7 @@ import yaml
 
 from components.alloy import Alloy, AlloyArgs
 from components.promtail import PromtailArgs
-from components.settings.tools import LogsSettings
+from components.settings.tools import LogsSettings, LokiSettings
 from components.shared import Endpoint
 from rendering.declarations import load_services
 from tests.components.recording import Recording, environment, pod, record, shared
@@ -22,6 +22,7 @@ def alloy() -> Recording:
             image="alloy:1",
             services=SERVICES,
             loki=Endpoint(name="loki", namespace="monitoring", port=3100),
+            limits=LokiSettings(),
         ),
         busybox_image="busybox:1",
     )

@@ -24,6 +24,7 @@ def loki(**overrides: Any) -> Recording:
         "bucket": "logs",
         "region": "eu-west-1",
         "service_count": 9,
+        "nodes": 1,
         "alertmanager": ALERTMANAGER,
         "prometheus": PROMETHEUS,
         "rules": {"alerts-logs.yaml": "groups: []\n"},
@@ -35,6 +36,16 @@ def test_the_configuration_names_the_stacks_bucket() -> None:
     config = loki().only("ConfigMap", "loki-config")["data"]
     s3 = yaml.safe_load(config["loki.yaml"])["common"]["storage"]["s3"]
     assert (s3["bucketnames"], s3["region"]) == ("logs", "eu-west-1")
+
+
+def test_limits_follow_from_the_clusters_nodes() -> None:
+    def limits(nodes: int) -> dict[str, Any]:
+        config = loki(nodes=nodes).only("ConfigMap", "loki-config")["data"]
+        found: dict[str, Any] = yaml.safe_load(config["loki.yaml"])["limits_config"]
+        return found
+
+    assert limits(4)["ingestion_rate_mb"] == 4 * limits(1)["ingestion_rate_mb"]
+    assert limits(4)["max_global_streams_per_user"] > limits(1)["max_global_streams_per_user"]
 
 
 def test_the_rules_are_mounted_where_the_ruler_looks_for_its_one_tenant() -> None:

@@ -1,23 +1,28 @@
 """Promtail: the objects it asks for."""
 
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from components.promtail import Promtail, PromtailArgs
-from components.settings.tools import LogsSettings
+from components.settings.tools import LogsSettings, LokiSettings
 from components.shared import Endpoint
 from rendering.declarations import load_services
+from rendering.promtail import PODS_JOB
 from tests.components.recording import Recording, environment, pod, record, shared
 
 SERVICES = load_services(Path(__file__).resolve().parents[2] / "configs" / "services.yaml")
 
 
-def promtail() -> Recording:
+def promtail(**limits: int) -> Recording:
     args = PromtailArgs(
         shared=shared(),
         settings=LogsSettings(),
         image="promtail:1",
         services=SERVICES,
         loki=Endpoint(name="loki", namespace="monitoring", port=3100),
+        limits=LokiSettings.model_validate(limits),
     )
     return record(lambda: Promtail("promtail", args))
 
@@ -55,3 +60,18 @@ def test_its_one_capability_is_to_read_what_is_not_its_own() -> None:
     context = pod(promtail().only("DaemonSet"))["containers"][0]["securityContext"]
     assert context["capabilities"] == {"drop": ["ALL"], "add": ["DAC_READ_SEARCH"]}
     assert context["allowPrivilegeEscalation"] is False
+
+
+def test_what_loki_takes_of_a_stream_is_what_it_sends_of_a_service() -> None:
+    text = promtail(per_stream_rate_mib=10, per_stream_burst_mib=30).only("ConfigMap")["data"]["promtail.yaml"]
+    double = [limit["rate"] for limit in limits_of_long_lines(text)]
+    usual = [limit["rate"] for limit in limits_of_long_lines(promtail().only("ConfigMap")["data"]["promtail.yaml"])]
+    assert [rate // 2 for rate in double] == usual
+
+
+def limits_of_long_lines(text: str) -> list[dict[str, Any]]:
+    [of_pods] = [job for job in yaml.safe_load(text)["scrape_configs"] if job["job_name"] == PODS_JOB]
+    [long] = [
+        one["match"] for one in of_pods["pipeline_stages"] if "[0-9]+" in one.get("match", {}).get("selector", "")
+    ]
+    return [one["match"]["stages"][0]["limit"] for one in long["stages"]]

@@ -47,10 +47,11 @@ def test_one_retention_decides_deletion_lookback_and_the_age_of_accepted_lines()
     assert limits["reject_old_samples_max_age"] == "48h"
 
 
-def test_the_tenant_may_send_what_all_streams_of_the_declared_services_may() -> None:
-    limits = rendered(service_count=20)["limits_config"]
-    assert limits["ingestion_rate_mb"] >= 20 * 5
+def test_the_tenant_may_send_what_all_streams_of_the_declared_services_may_on_every_node() -> None:
+    limits = rendered(service_count=20, max_nodes=3)["limits_config"]
+    assert limits["ingestion_rate_mb"] >= 20 * 5 * 3
     assert limits["ingestion_burst_size_mb"] >= limits["ingestion_rate_mb"]
+    assert limits["ingestion_burst_size_mb"] >= 20 * 15 * 3
 
 
 def test_a_stream_is_never_split_in_shards_that_may_each_send_the_full_rate() -> None:
@@ -65,8 +66,12 @@ def test_more_nodes_may_have_more_streams() -> None:
     assert stream_budget(values(max_nodes=10)) > stream_budget(values(max_nodes=1)) >= 110
 
 
+def test_more_services_may_have_more_streams() -> None:
+    assert stream_budget(values(service_count=30)) > stream_budget(values(service_count=9))
+
+
 def test_a_given_tenant_rate_is_taken_as_it_is() -> None:
-    assert tenant_rate_mib(values(ingestion_rate_mib=80)) == 80
+    assert tenant_rate_mib(values(ingestion_rate_mib=80, max_nodes=1)) == 80
 
 
 def test_an_s3_of_ones_own_is_spoken_to_as_its_url_says() -> None:
@@ -112,9 +117,9 @@ def test_rendering_the_same_twice_gives_the_same_text() -> None:
         ({"retention_days": 0}, "loki.retention_days is 0; set 1 or more (days before Loki deletes a line)"),
         ({"stream_burst_mib": 4}, "loki.per_stream_burst_mib is 4; set 5 or more (the rate itself)"),
         (
-            {"ingestion_rate_mib": 4},
-            "loki.ingestion_rate_mib is 4, less than a single stream may send; set 5 or more, or leave it out to "
-            "have it computed",
+            {"ingestion_rate_mib": 99, "max_nodes": 2},
+            "loki.ingestion_rate_mib is 99, less than the agents may send; set 100 or more (9 services and the rest at "
+            "5 MiB/s, on 2 node(s)), or leave it out to have it computed",
         ),
         ({"service_count": 0}, "loki.service_count is 0; declare a service in configs/services.yaml"),
     ],

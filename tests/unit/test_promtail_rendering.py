@@ -7,11 +7,13 @@ import pytest
 import yaml
 
 from rendering import documents
-from rendering.declarations import load_services
+from rendering.declarations import LogFormat, load_services
 from rendering.promtail import (
     FILES_JOB,
     FRESH_SECONDS,
     JOURNAL_JOB,
+    LONG_LINES_KIB,
+    METADATA_KIB,
     PODS_JOB,
     STREAM_LABELS,
     PromtailValues,
@@ -94,11 +96,41 @@ def limits(document: dict[str, Any], job: str) -> list[dict[str, Any]]:
     return [stage["limit"] for stage in stages(document, job) if "limit" in stage]
 
 
+def limits_of_lines(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of pods that all lines pass; the others are of long lines."""
+    of_long = [limit for _, limit in limits_of_long_lines(document)]
+    return [limit for limit in limits(document, PODS_JOB) if limit not in of_long]
+
+
+def limits_of_long_lines(document: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """Longest line in KiB, and the limit."""
+    matches = [stage["match"] for stage in stages(document, PODS_JOB) if "match" in stage]
+    return [
+        (LONG_LINES_KIB[match["pipeline_name"]], match["stages"][0]["limit"])
+        for match in matches
+        if match.get("pipeline_name") in LONG_LINES_KIB
+    ]
+
+
 def test_each_service_has_a_rate_of_its_own_and_what_was_kept_waiting_is_never_dropped() -> None:
-    [of_a_service, of_late_lines] = limits(rendered(), PODS_JOB)
+    [of_a_service, of_late_lines] = limits_of_lines(rendered())
     assert (of_a_service["rate"], of_a_service["burst"], of_a_service["by_label_name"]) == (1000, 2000, "service")
     assert of_a_service["drop"] is True  # Promtail limits by label in no other way
     assert of_late_lines["drop"] is False
+
+
+def test_a_service_of_long_lines_is_let_through_what_loki_takes_of_a_stream_and_no_more() -> None:
+    found = limits_of_long_lines(rendered(stream_rate_mib=5, stream_burst_mib=15))
+    assert [kib for kib, _ in found] == [8, 16, 32, 64, 128, 256]  # 256: a longer one is cut
+    for kib, limit in found:
+        assert 4.7 < limit["rate"] * (kib + METADATA_KIB) / 1024 <= 5
+        assert limit["burst"] * kib / 1024 <= 10
+        assert (limit["drop"], limit["by_label_name"]) == (True, "service")
+
+
+def test_the_native_files_figures_for_long_lines_are_those_of_the_defaults() -> None:
+    native = documents.load(CONFIGS / "promtail" / "promtail.yaml")
+    assert limits_of_long_lines(native) == limits_of_long_lines(rendered())
 
 
 @pytest.mark.parametrize("job", [JOURNAL_JOB, FILES_JOB])
@@ -107,15 +139,15 @@ def test_lines_of_the_node_are_slowed_down_and_never_dropped(job: str) -> None:
 
 
 def test_rates_are_settings() -> None:
-    [of_a_service, _] = limits(rendered(lines_per_second=5, burst_lines=70), PODS_JOB)
+    [of_a_service, _] = limits_of_lines(rendered(lines_per_second=5, burst_lines=70))
     assert (of_a_service["rate"], of_a_service["burst"]) == (5, 70)
 
 
 def test_a_line_is_fresh_as_long_as_the_burst_lasts() -> None:
-    [late] = [
-        s["template"]["template"] for s in stages(rendered(), PODS_JOB) if s.get("template", {}).get("source") == "late"
+    [pace] = [
+        s["template"]["template"] for s in stages(rendered(), PODS_JOB) if s.get("template", {}).get("source") == "pace"
     ]
-    assert f") {FRESH_SECONDS} }}}}" in late
+    assert f") {FRESH_SECONDS} -}}}}late" in pace
 
 
 def reasons(document: dict[str, Any]) -> set[str]:
@@ -165,6 +197,38 @@ def test_further_files_of_the_node_are_read_with_the_labels_of_the_others() -> N
     assert {**more["labels"], "__path__": ""} == {**ours["labels"], "__path__": ""}
 
 
+def test_a_services_own_stage_sees_its_own_lines_and_its_levels_are_spelt_as_all_are() -> None:
+    form = LogFormat(expression=r"^(?P<level>\w+)!", fields={"trace_id": "ctx.trace"})
+    service = SERVICES[0].model_copy(update={"log": form})
+    before = scrape(rendered(), PODS_JOB)["pipeline_stages"]
+    pipeline = scrape(rendered(services=(service, *SERVICES[1:])), PODS_JOB)["pipeline_stages"]
+    [own] = [stage for stage in pipeline if stage not in before]
+    assert own["match"]["selector"] == f'{{namespace="dharma", service="{service.name}"}}'
+    assert own["match"]["stages"] == [
+        {"json": {"expressions": {"trace_id": "ctx.trace"}}},
+        {"regex": {"expression": r"^(?P<level>\w+)!"}},
+    ]
+    assert pipeline[pipeline.index(own) + 1]["template"]["source"] == "level"
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ({}, "finds nothing; write expression, fields or both"),
+        ({"expression": "("}, "no regular expression"),
+        (
+            {"expression": "(?P<user>.*)"},
+            "name at least one, each of ['level', 'path', 'span_id', 'status', 'trace_id']",
+        ),
+        ({"fields": {"user": "u"}}, "user"),
+    ],
+)
+def test_a_form_of_lines_that_finds_nothing_is_refused(form: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match="LogFormat") as refused:
+        LogFormat.model_validate(form)
+    assert message in str(refused.value)
+
+
 def test_the_base_is_left_as_it_was() -> None:
     base = documents.load(CONFIGS / "promtail" / "promtail.yaml")
     before = documents.dump(base)
@@ -180,6 +244,16 @@ def test_the_base_is_left_as_it_was() -> None:
             {"burst_lines": 10},
             "logs.burst_lines is 10; set 2000 or more (2 seconds of the rate: what may be read at once and still be "
             "fresh)",
+        ),
+        (
+            {"lines_per_second": 2000, "burst_lines": 4000},
+            "logs.lines_per_second is 2000; set 1204 or less (Loki takes 5 MiB/s of a stream, at lines of 4 KiB), or "
+            "raise loki.per_stream_rate_mib",
+        ),
+        (
+            {"burst_lines": 3000},
+            "logs.burst_lines is 3000; set 2409 or less (Loki takes 15 MiB of a stream at once, at lines of 4 KiB), or "
+            "raise loki.per_stream_burst_mib",
         ),
         ({"extra_node_files": ("x.log",)}, "logs.extra_node_files holds 'x.log'; write an absolute path"),
     ],
