@@ -22,7 +22,7 @@ def status() -> str:
 
 
 def processes_left() -> list[str]:
-    """What runs of the sandbox beside the node. The span store, which sees its folder as another, goes by its own name."""
+    """What runs of the sandbox beside the node. The span store sees its folder elsewhere: it goes by its own name."""
     marks = (
         str(state_dir()),
         "moto.server",
