@@ -48,6 +48,25 @@ def panel_queries(dashboard: Document, variables: dict[str, str]) -> list[Asked]
     ]
 
 
+def annotation_queries(dashboard: Document, variables: dict[str, str]) -> list[Asked]:
+    """What the dashboard draws into its graphs by queries, rightly nothing where nothing happened."""
+    return [
+        Asked(
+            dashboard["uid"],
+            annotation["name"],
+            {
+                "refId": "annotation",
+                "datasource": annotation["datasource"],
+                "expr": fill(annotation["expr"], variables),
+                "range": True,
+            },
+            may_be_empty=True,
+        )
+        for annotation in dashboard.get("annotations", {}).get("list", [])
+        if annotation.get("expr")
+    ]
+
+
 def fill(text: str, variables: dict[str, str]) -> str:
     """`$name` and `${name}` by their values. Grafana's own ($__rate_interval) are left: its server knows them."""
     # This one the sandbox's older server does not know yet.
