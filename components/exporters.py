@@ -149,6 +149,7 @@ class Exporters(pulumi.ComponentResource):
             resources=_SMALL,
             mounts=(Mount(name="host", path="/host", source=HostPath(path="/"), propagation="HostToContainer"),),
             readiness=Probe(path="/", port=port),
+            liveness=Probe(path="/", port=port),
         )
         Workload(
             tool,

@@ -73,6 +73,18 @@ def test_alerts_of_metrics_and_of_log_lines_lead_to_the_same_grafana(stack: str)
 
 
 @pytest.mark.parametrize("stack", STACKS)
+def test_every_container_that_stays_is_asked_whether_it_is_ready_and_alive(stack: str) -> None:
+    staying = [
+        (one["name"], container)
+        for one in of_kind(stack, "Deployment", "StatefulSet", "DaemonSet")
+        for container in one["inputs"]["spec"]["template"]["spec"]["containers"]
+    ]
+    assert len(staying) > 10
+    probes = {"readinessProbe", "livenessProbe"}
+    assert {name: probes - container.keys() for name, container in staying if probes - container.keys()} == {}
+
+
+@pytest.mark.parametrize("stack", STACKS)
 def test_no_object_is_made_twice(stack: str) -> None:
     objects = Counter(
         (one["type"], one["inputs"]["metadata"].get("namespace"), one["inputs"]["metadata"]["name"])
