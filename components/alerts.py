@@ -4,9 +4,11 @@ An alert is found by its name, whichever tool has it, so all changes stand in on
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from components.settings.span_store import SpanStoreSettings
 from components.settings.tools import PrometheusSettings
 from rendering.declarations import Teams
 from rendering.documents import Document
@@ -15,6 +17,9 @@ from rendering.rules import Override, RulesArgs, check_overrides, load_rule_file
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 TOOLS = ("prometheus", "loki")
 
+# Of what the span store's nodes bear; above it, there is still time to do something.
+_SHARDS_TOLD_AT = 0.8
+
 
 def check_alerts(settings: PrometheusSettings, teams: Teams) -> None:
     """Raise RuleError for a change to an alert that cannot be made; asked before any resource exists."""
@@ -22,15 +27,31 @@ def check_alerts(settings: PrometheusSettings, teams: Teams) -> None:
     check_overrides(files, _overrides(settings), [team.name for team in teams.teams])
 
 
+def thresholds(span_store: SpanStoreSettings) -> dict[str, float]:
+    """Thresholds that follow from this stack's own sizes, by alert."""
+    return {"OpenSearchTooManyShards": max(1, round(_SHARDS_TOLD_AT * span_store.shards_per_node()))}
+
+
 def rule_files(
-    tool: str, settings: PrometheusSettings, grafana_url: str, hidden_jobs: frozenset[str] = frozenset()
+    tool: str,
+    settings: PrometheusSettings,
+    grafana_url: str,
+    hidden_jobs: frozenset[str] = frozenset(),
+    derived: Mapping[str, float] | None = None,
 ) -> Mapping[str, str]:
-    """The tool's rule files as text by name, with this stack's changes. grafana_url: as people type it."""
+    """The tool's rule files as text by name, with this stack's changes. grafana_url: as people type it.
+
+    derived: thresholds by alert, where a setting does not say otherwise.
+    """
+    overrides = _overrides(settings)
+    for alert, value in (derived or {}).items():
+        chosen = overrides.get(alert, Override())
+        overrides[alert] = chosen if chosen.threshold is not None else replace(chosen, threshold=value)
     args = RulesArgs(
         runbook_base_url=settings.runbook_base_url,
         grafana_url=grafana_url,
         hidden_jobs=hidden_jobs,
-        overrides=_overrides(settings),
+        overrides=overrides,
     )
     return render_rules(_native(tool), args)
 

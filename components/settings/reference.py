@@ -140,6 +140,8 @@ def _type(annotation: Any, titles: Titles) -> str:
 
 
 def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:  # follows from other fields; its meaning says how
+        return ""
     match field.default:
         case default if default is PydanticUndefined:
             return "**required**"

@@ -35,7 +35,10 @@ class SpanStoreSettings(Model):
         default=container_resources(200, 2048, 1000, 3072), description="of each pod in_cluster"
     )
     shards: Quantity = Field(default=1, description="of each daily index")
-    replicas: Annotated[int, Field(ge=0, le=5)] = Field(default=0, description="copies of each daily index")
+    replicas: Annotated[int, Field(ge=0, le=5)] = Field(
+        default_factory=lambda given: _copies(given.get("mode"), given.get("instance_count", 1)),
+        description="copies of each daily index; not set, 1 where a store of ours has a second node for it, else 0",
+    )
     username: User | None = Field(
         default=None,
         description="whom Jaeger, its cleaner and the exporter log in as; its secret is span_store_password",
@@ -120,10 +123,18 @@ class SpanStoreSettings(Model):
                 f"its own, so set {self.instance_count - 1} or less"
             )
 
+    def shards_per_node(self) -> int:
+        """Shards that one node bears."""
+        if self.mode != "in_cluster":
+            return _SHARDS_PER_NODE
+        heap_gib = self.resources.memory_mib / 2 / 1024
+        return min(_SHARDS_PER_NODE, max(1, int(heap_gib * _SHARDS_PER_HEAP_GIB)))
+
     def shard_budget(self) -> int:
         """Shards that the store's nodes bear together; an external store is taken for `instance_count` nodes."""
-        per_node = _SHARDS_PER_NODE
-        if self.mode == "in_cluster":
-            heap_gib = self.resources.memory_mib / 2 / 1024
-            per_node = min(per_node, max(1, int(heap_gib * _SHARDS_PER_HEAP_GIB)))
-        return per_node * self.instance_count
+        return self.shards_per_node() * self.instance_count
+
+
+def _copies(mode: str | None, instance_count: int) -> int:
+    """How many nodes an external store has is not known here."""
+    return 0 if mode == "external" else min(1, instance_count - 1)

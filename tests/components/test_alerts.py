@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from components.alerts import TOOLS, check_alerts, rule_files
+from components.alerts import TOOLS, check_alerts, rule_files, thresholds
+from components.settings.span_store import SpanStoreSettings
 from components.settings.tools import PrometheusSettings
 from rendering.declarations import load_teams
 from rendering.rules import RuleError
+from tests.certificate import CERTIFICATE
 
 TEAMS = load_teams(Path(__file__).resolve().parents[2] / "configs" / "teams.yaml")
 
@@ -19,10 +21,10 @@ def settings(**alerts: Any) -> PrometheusSettings:
     return PrometheusSettings.model_validate({"runbook_base_url": "https://runbooks.example", "alerts": alerts})
 
 
-def alerts(tool: str, chosen: PrometheusSettings) -> dict[str, dict[str, Any]]:
+def alerts(tool: str, chosen: PrometheusSettings, derived: dict[str, float] | None = None) -> dict[str, dict[str, Any]]:
     return {
         rule["alert"]: rule
-        for text in rule_files(tool, chosen, "https://grafana.example").values()
+        for text in rule_files(tool, chosen, "https://grafana.example", derived=derived).values()
         for group in yaml.safe_load(text)["groups"]
         for rule in group["rules"]
         if "alert" in rule
@@ -37,6 +39,48 @@ def test_a_change_reaches_the_tool_that_has_the_alert(tool: str, name: str) -> N
     assert "> 7 # threshold" in changed["expr"]
     assert (changed["for"], changed["labels"]["severity"], changed["labels"]["team"]) == ("1m", "info", "platform")
     assert name not in alerts(tool, settings(**{name: {"disabled": True, "reason": "ticket 7"}}))
+
+
+def in_cluster(memory_mib: int) -> SpanStoreSettings:
+    return SpanStoreSettings.model_validate(
+        {
+            "mode": "in_cluster",
+            "username": "jaeger",
+            "master_username": "administrator",
+            "ca": CERTIFICATE,
+            "certificate": CERTIFICATE,
+            "resources": {
+                "cpu_millicores": 200,
+                "memory_mib": memory_mib,
+                "cpu_limit_millicores": 1000,
+                "memory_limit_mib": memory_mib,
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("store", "shards"),
+    [
+        (SpanStoreSettings(mode="external", url="https://spans.example.com:9200"), 800),
+        (in_cluster(2048), 20),
+        (in_cluster(4096), 40),
+        (in_cluster(65536), 640),
+    ],
+    ids=["external", "2 GiB", "4 GiB", "64 GiB"],
+)
+def test_too_many_shards_are_four_fifths_of_what_preview_lets_a_node_bear(
+    store: SpanStoreSettings, shards: int
+) -> None:
+    alert = alerts("prometheus", settings(), thresholds(store))["OpenSearchTooManyShards"]
+    assert f"> {shards} # threshold: shards per node" in alert["expr"]
+    assert shards < store.shards_per_node()
+
+
+def test_a_threshold_in_the_settings_goes_before_one_that_follows_from_them() -> None:
+    chosen = settings(OpenSearchTooManyShards={"threshold": 7, "for": "1h"})
+    alert = alerts("prometheus", chosen, thresholds(in_cluster(2048)))["OpenSearchTooManyShards"]
+    assert ("> 7 # threshold" in alert["expr"], alert["for"]) == (True, "1h")
 
 
 @pytest.mark.parametrize("tool", TOOLS)

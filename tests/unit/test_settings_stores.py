@@ -99,6 +99,20 @@ def test_span_store_that_fits(store: Values) -> None:
     assert parse(changed("span_store", store)).span_store.mode == store["mode"]
 
 
+@pytest.mark.parametrize(
+    ("store", "replicas"),
+    [
+        (MANAGED, 0),
+        (MANAGED | {"instance_count": 2}, 1),
+        (IN_CLUSTER | {"instance_count": 3}, 1),
+        (IN_CLUSTER | {"instance_count": 3, "replicas": 0}, 0),
+        (EXTERNAL | {"instance_count": 3}, 0),
+    ],
+)
+def test_an_index_has_a_copy_where_there_is_a_node_for_it(store: Values, replicas: int) -> None:
+    assert parse(changed("span_store", store)).span_store.replicas == replicas
+
+
 def test_an_authority_is_pem_text() -> None:
     message = refusal(changed("span_store", EXTERNAL | {"ca": "/etc/ssl/ca.pem"}))
 
