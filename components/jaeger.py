@@ -137,7 +137,12 @@ def _settings_for_services(name: str, args: JaegerArgs, opts: pulumi.ResourceOpt
             f"{name}-settings-{namespace}",
             metadata=metadata("opentelemetry", namespace, args.shared.labels(TOOL, COMPONENT)),
             data=opentelemetry_settings(
-                otlp_endpoint(own).url, sampling.url, args.shared.cluster, args.shared.environment, namespace
+                otlp_endpoint(own).url,
+                sampling.url,
+                args.shared.cluster,
+                args.shared.environment,
+                namespace,
+                at_the_end=args.settings.tail_sampling is not None,
             ),
             opts=opts,
         )
@@ -166,7 +171,9 @@ def _config_files(args: JaegerArgs) -> dict[str, str]:
     roles = (Role.COLLECTOR, Role.QUERY) if args.settings.layout == "split" else (Role.ALL_IN_ONE,)
     return {
         **{f"{role}.yaml": render_jaeger(base, values, role) for role in roles},
-        "ui.json": render_ui((CONFIGS / "ui.json").read_text(encoding="utf-8"), args.grafana_url),
+        "ui.json": render_ui(
+            (CONFIGS / "ui.json").read_text(encoding="utf-8"), args.grafana_url, args.settings.retention_hours
+        ),
     }
 
 

@@ -23,6 +23,7 @@ PASSWORD_FILE = "/etc/span-store/login/password"
 CA_FILE = "/etc/span-store/ca/ca.crt"
 
 _UI_GRAFANA = "http://grafana.monitoring:3000"
+_UI_SINCE = "now-3d"
 
 
 class Role(StrEnum):
@@ -158,10 +159,16 @@ def render_jaeger(base: Mapping[str, Any], values: JaegerValues, role: Role) -> 
     return documents.dump(documents.overlay(document, {"service": {"telemetry": {"resource": {"service.name": name}}}}))
 
 
-def render_ui(base_text: str, grafana_url: str) -> str:
+def render_ui(base_text: str, grafana_url: str, retention_hours: int) -> str:
     """The UI's configuration (`configs/jaeger/ui.json`) with its links going to `grafana_url`.
 
-    Raises ValueError when the text is not JSON.
+    Searches, and those for a trace's logs, go back as far as spans are kept. Raises ValueError when the text is not
+    JSON.
     """
-    json.loads(base_text)
-    return base_text.replace(_UI_GRAFANA, grafana_url.rstrip("/"))
+    text = base_text.replace(_UI_GRAFANA, grafana_url.rstrip("/")).replace(_UI_SINCE, f"now-{retention_hours}h")
+    ui = json.loads(text)
+    days, hours = divmod(retention_hours, 24)
+    number, unit = (retention_hours, "Hour") if hours else (days, "Day")
+    label = f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+    ui["search"]["maxLookback"] = {"label": label, "value": f"{number}{unit[0].lower()}"}
+    return json.dumps(ui, indent=2) + "\n"

@@ -74,7 +74,7 @@ def services(platform: Platform, calls: str, image: str, settings: PlatformSetti
             # $(...) is filled in by Kubernetes.
             "OTEL_RESOURCE_ATTRIBUTES": (
                 f"service.namespace={service.namespace},k8s.namespace.name={service.namespace},"
-                "k8s.pod.name=$(POD_NAME),service.instance.id=$(POD_NAME)"
+                f"k8s.container.name={service.name},k8s.pod.name=$(POD_NAME),service.instance.id=$(POD_NAME)"
             ),
         }
         container = _program(image, environment, service.port, settings)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from components.jaeger import COLLECTOR_PORTS, Jaeger, JaegerArgs
-from components.settings.tools import JaegerSettings
+from components.settings.tools import JaegerSettings, TailSamplingSettings
 from components.shared import Endpoint
 from components.span_store import SpanStore
 from rendering.declarations import load_platform
@@ -126,3 +126,19 @@ def test_services_of_chosen_namespaces_find_collector_and_rates_in_a_config_map(
     assert settings["data"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger-collector.monitoring:4317"
     assert "endpoint=http://jaeger-collector.monitoring:5779" in settings["data"]["OTEL_TRACES_SAMPLER_ARG"]
     assert "deployment.environment.name=test" in settings["data"]["OTEL_RESOURCE_ATTRIBUTES"]
+
+
+@pytest.mark.parametrize(("tail", "share"), [(None, "0.1"), (TailSamplingSettings(), "1")])
+def test_a_client_that_has_not_asked_yet_begins_the_share_that_the_server_begins(
+    tail: TailSamplingSettings | None, share: str
+) -> None:
+    recorded = jaeger(JaegerSettings(instrumented_namespaces=("dharma",), tail_sampling=tail))
+    argument = recorded.only("ConfigMap", "opentelemetry")["data"]["OTEL_TRACES_SAMPLER_ARG"]
+    assert argument.split(",")[-1] == f"initialSamplingRate={share}"
+    strategies = json.loads(recorded.only("ConfigMap", "jaeger-sampling")["data"]["strategies.json"])
+    assert strategies["default_strategy"]["param"] == float(share)
+
+
+def test_the_ui_looks_back_as_far_as_the_settings_keep_spans() -> None:
+    config = jaeger(JaegerSettings(retention_hours=48)).only("ConfigMap", "jaeger-config")
+    assert json.loads(config["data"]["ui.json"])["search"]["maxLookback"]["value"] == "2d"

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from rendering.declarations import load_platform
 from rendering.jaeger import JaegerValues, Role, cleaner_days, render_jaeger, render_ui, shards_in_use
 from rendering.sampling import UNDECLARED_SHARE, render_sampling
 from rendering.tail_sampling import TailSampling
+from sandbox.platform.manifests import PlatformSettings, services
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 INGEST = {"otlp", "jaeger", "zipkin"}
@@ -137,12 +139,49 @@ def test_sampling_is_as_declared_and_health_checks_are_rare_everywhere() -> None
         assert rare[f"GET {path}"] == 0.01
 
 
+UI = (CONFIGS / "jaeger" / "ui.json").read_text(encoding="utf-8")
+
+
 def test_the_uis_links_go_to_the_grafana_that_people_open() -> None:
-    text = render_ui((CONFIGS / "jaeger" / "ui.json").read_text(encoding="utf-8"), "https://grafana.example/")
+    text = render_ui(UI, "https://grafana.example/", 72)
     ui = json.loads(text)
     assert "grafana.monitoring" not in text
     assert ui["dependencies"]["menuEnabled"] is True
     assert all(link["url"].startswith("https://grafana.example/") for link in ui["linkPatterns"])
+
+
+@pytest.mark.parametrize(
+    ("retention_hours", "lookback"),
+    [
+        (24, {"label": "1 Day", "value": "1d"}),
+        (36, {"label": "36 Hours", "value": "36h"}),
+        (72, {"label": "3 Days", "value": "3d"}),
+    ],
+)
+def test_the_ui_looks_back_as_far_as_spans_are_kept(retention_hours: int, lookback: dict[str, str]) -> None:
+    ui = json.loads(render_ui(UI, "https://grafana.example", retention_hours))
+    assert ui["search"]["maxLookback"] == lookback
+    [logs] = [link["url"] for link in ui["linkPatterns"] if link["type"] == "traces"]
+    asked = json.loads(parse_qs(urlsplit(logs.replace("#", "%23")).query)["panes"][0])["logs"]
+    assert asked["range"] == {"from": f"now-{retention_hours}h", "to": "now"}
+    assert "trace_id=`#{traceID}`" in asked["queries"][0]["expr"]
+
+
+def test_the_ui_as_it_stands_is_that_of_72_hours() -> None:
+    written, made = json.loads(UI), json.loads(render_ui(UI, "http://grafana.monitoring:3000", 72))
+    assert written["search"] == made["search"]
+
+
+def test_a_span_links_to_the_dashboard_of_its_service_by_a_tag_that_services_send() -> None:
+    ui = json.loads(render_ui(UI, "https://grafana.example", 72))
+    [link] = [link for link in ui["linkPatterns"] if link["type"] == "process"]
+    assert link["url"] == f"https://grafana.example/d/service-details?var-service=#{{{link['key']}}}"
+    platform = load_platform(CONFIGS / "services.yaml")
+    for deployment in services(platform, "", "image", PlatformSettings()):
+        if deployment["kind"] == "Deployment":
+            [container] = deployment["spec"]["template"]["spec"]["containers"]
+            [attributes] = [one["value"] for one in container["env"] if one["name"] == "OTEL_RESOURCE_ATTRIBUTES"]
+            assert f"{link['key']}={deployment['metadata']['name']}" in attributes.split(",")
 
 
 def test_where_it_is_decided_at_the_end_every_trace_is_begun_but_health_checks() -> None:

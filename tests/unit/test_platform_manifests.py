@@ -64,12 +64,16 @@ def test_every_service_knows_the_address_of_every_other(platform: Platform) -> N
 
 
 def test_tracing_is_set_by_the_usual_variables(platform: Platform) -> None:
-    seen = environment(named(rendered(platform, sampling_refresh_seconds=3), "Deployment", "ai-engine"))
+    deployment = named(rendered(platform, sampling_refresh_seconds=3), "Deployment", "ai-engine")
+    seen = environment(deployment)
     assert seen["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger-collector.monitoring:4317"
     assert seen["OTEL_TRACES_SAMPLER_ARG"] == (
         "endpoint=http://jaeger-collector.monitoring:5778/sampling,pollingIntervalMs=3000"
     )
-    assert "k8s.pod.name=$(POD_NAME)" in seen["OTEL_RESOURCE_ATTRIBUTES"]
+    attributes = dict(pair.split("=") for pair in seen["OTEL_RESOURCE_ATTRIBUTES"].split(","))
+    assert attributes["k8s.pod.name"] == "$(POD_NAME)"
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert attributes["k8s.container.name"] == container["name"] == "ai-engine"  # by which Jaeger's UI links
     # Kubernetes fills $(POD_NAME) in only when it is defined further up.
     assert next(iter(seen)) == "POD_NAME"
 
