@@ -3,19 +3,20 @@
 import json
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sandbox import aws, platform, processes
-from sandbox.drills.signs import HeartbeatMissed, HeldBack, Mail, Page, Sign, Slack
+from sandbox.drills.signs import HeartbeatMissed, HeldBack, Mail, Page, Sign, Slack, StillAnswers
 from sandbox.errors import SandboxError
 from sandbox.platform import manifests
 from sandbox.platform.cluster import kubectl
 
 FIRST, SECOND, ALONE = 1, 2, 3
-"""Waves. The first takes away the traffic that the second needs; the last blinds all others."""
+"""Waves. The first takes away the traffic that the second needs, and needs none itself; the last blinds all others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,22 @@ def _scaled_to_zero(workload: str, namespace: str = "dharma", replicas: int = 1)
         "begin": lambda: scale(0),
         "end": lambda: scale(replicas),
     }
+
+
+def _jaeger_killed(clients: StillAnswers) -> dict[str, Any]:
+    """Jaeger is gone to its last pod, while clients of the platform are served."""
+    scaled = _scaled_to_zero("deployment/jaeger", "monitoring")
+
+    def begin() -> None:
+        deadline = time.monotonic() + 90  # an earlier drill may just have mended what they ask
+        while not clients.answers():
+            if time.monotonic() > deadline:
+                raise SandboxError(f"{clients.service} fails before Jaeger is touched: {clients.statuses()} by status")
+            time.sleep(2)
+        scaled["begin"]()
+        kubectl("-n", "monitoring", "wait", "--for=delete", "pod", "-l", "app=jaeger", "--timeout=90s")
+
+    return {**scaled, "begin": begin}
 
 
 def _misbehaving(service: str, **fault: Any) -> dict[str, Any]:
@@ -150,6 +167,9 @@ def _ignore(_: str) -> None:
     """What a command printed is of no interest here."""
 
 
+# A route that no other drill breaks.
+_CLIENTS = StillAnswers("api-gateway", "/api/v1/blueprints")
+
 # Durations are those of Pulumi.sandbox.yaml, which shortens most to a minute; to them come the time that a rate over
 # five minutes needs to show the fault, a scrape, an evaluation, and delivery.
 DRILLS = (
@@ -177,6 +197,7 @@ DRILLS = (
         subject="Redis",
         signs=_told("RedisDown", "Redis", "#dharma-critical", "#database-alerts", team="database"),
         seconds=180,
+        wave=FIRST,
     ),
     Drill(
         name="loki-killed",
@@ -187,6 +208,19 @@ DRILLS = (
             "MonitoringTargetMissing", "loki", "#dharma-critical", "#infrastructure-alerts", team="infrastructure"
         ),
         seconds=300,
+    ),
+    Drill(
+        name="jaeger-killed",
+        **_jaeger_killed(_CLIENTS),
+        alert="MonitoringTargetMissing",
+        subject="jaeger",
+        signs=(
+            _CLIENTS,
+            *_told(
+                "MonitoringTargetMissing", "jaeger", "#dharma-critical", "#infrastructure-alerts", team="infrastructure"
+            ),
+        ),
+        seconds=480,  # up to 90 until clients are served, and as many until the pod is gone
     ),
     Drill(
         name="full-volume",
@@ -277,6 +311,7 @@ DRILLS = (
             HeldBack("ServiceHealthProbeFailing", "guardrails-engine", by="ServiceDown"),
         ),
         seconds=300,
+        wave=FIRST,
     ),
     Drill(
         name="prometheus-killed",

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 import httpx
 
-from sandbox import sinks, stack
+from sandbox import platform, sinks, stack
 from sandbox.errors import SandboxError
+
+_REQUESTS = 100
 
 
 class Sign(Protocol):
@@ -103,6 +105,33 @@ class HeldBack:
 
     def over(self, since: float) -> bool:  # noqa: ARG002 - nobody was told, so nobody is told that it is over
         return not any(alert["labels"]["alertname"] == self.alert for alert in standing(service=self.service))
+
+
+@dataclass(frozen=True)
+class StillAnswers:
+    """Clients of a service notice nothing: of a hundred requests after the fault, and of as many later, none fails."""
+
+    service: str
+    path: str
+
+    def told(self, since: float) -> bool:  # noqa: ARG002 - asked now, which is after the fault
+        return self._none_fails()
+
+    def over(self, since: float) -> bool:  # noqa: ARG002
+        return self._none_fails()
+
+    def statuses(self) -> dict[str, int]:
+        return platform.burst(self.path, _REQUESTS, service=self.service).statuses
+
+    def answers(self) -> bool:
+        """For a drill to wait for before it begins."""
+        return self.statuses() == {"200": _REQUESTS}
+
+    def _none_fails(self) -> bool:
+        """Raises SandboxError at the first failure: asking until none fails would prove nothing."""
+        if (statuses := self.statuses()) != {"200": _REQUESTS}:
+            raise SandboxError(f"{self.service} GET {self.path}: of {_REQUESTS} requests {statuses} by status")
+        return True
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,19 @@
 """Drills as they are declared: about alerts that exist, in channels that exist, and told apart from each other."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from rendering.declarations import load_teams
 from rendering.rules import alert_names, load_rule_files
-from sandbox import drills
-from sandbox.drills.signs import Mail, Slack
+from sandbox import drills, platform
+from sandbox.drills import catalogue
+from sandbox.drills.signs import Mail, Slack, StillAnswers
 from sandbox.errors import SandboxError
+from sandbox.platform.client import Burst
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 ALERTS = alert_names(load_rule_files(CONFIGS / "prometheus" / "rules"))
@@ -57,6 +61,39 @@ def test_durations_are_shortened_by_settings_and_only_for_drills() -> None:
     overrides = stack["config"]["observability-stack:prometheus"]["alerts"]
     shortened = {name for name, override in overrides.items() if "for" in override}
     assert shortened - {each.alert for each in drills.DRILLS} == {"HighLatency"}  # which the escalation begins with
+
+
+def burst(statuses: dict[str, int]) -> Callable[..., Burst]:
+    return lambda *_, **__: Burst(sent=sum(statuses.values()), statuses=statuses, sampled=0, seconds=1)
+
+
+def test_clients_of_whom_one_is_failed_are_no_clients_who_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = StillAnswers("api-gateway", "/api/v1/blueprints")
+    monkeypatch.setattr(platform, "burst", burst({"200": 100}))
+    assert clients.told(0)
+    assert clients.over(0)
+    monkeypatch.setattr(platform, "burst", burst({"200": 99, "503": 1}))
+    with pytest.raises(
+        SandboxError, match=r"GET /api/v1/blueprints: of 100 requests \{'200': 99, '503': 1\} by status"
+    ):
+        clients.told(0)
+
+
+def test_jaeger_is_killed_only_once_clients_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = iter([{"none": 100}, {"200": 100}])
+    done: list[str] = []
+
+    def asked(path: str, count: int, **_: Any) -> Burst:
+        done.append("asked")
+        return burst(next(served))(path, count)
+
+    monkeypatch.setattr(platform, "burst", asked)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr(catalogue, "kubectl", lambda *words: done.append(words[2]))
+    drills.get("jaeger-killed").begin()
+    assert done == ["asked", "asked", "scale", "wait"]
+    drills.get("jaeger-killed").end()
+    assert done[-1] == "scale"
 
 
 def test_an_unknown_drill_is_refused_with_all_names() -> None:
