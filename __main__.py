@@ -142,7 +142,9 @@ def main() -> None:
             profile=Profile(chosen.profile),
             alertmanagers=alertmanager.addresses(shared.namespace, chosen.alertmanager.replicas),
             absent_jobs=chosen.exporters.absent_jobs,
-            grafana_url=urls["grafana"],
+            urls=urls,
+            span_store_url=spans.url if spans.store.tls else None,
+            thresholds=alerts.thresholds(chosen.span_store),
         ),
         within,
     )

@@ -14,13 +14,24 @@ from components.workload.pod import ConfigMapFiles, Container, Data, Mount, PodF
 from components.workload.spec import metadata
 from rendering.declarations import Platform
 from rendering.profiles import Profile
-from rendering.scrape import PrometheusConfigArgs, expected_jobs, render_prometheus_config
-from rendering.sizing import retention_size_mib
+from rendering.scrape import (
+    PrometheusConfigArgs,
+    expected_jobs,
+    render_certificate_targets,
+    render_prometheus_config,
+)
+from rendering.sizing import retention_size_mib, series_bearable
 from rendering.slo import render_declared
 
 TOOL = "prometheus"
 PORT = 9090
 RELOAD_SECONDS = 15
+TARGETS_FOLDER = "/etc/prometheus/targets"
+CERTIFICATES = "certificates.json"
+# Of the alerts with a `for` as long as this or longer, a restart forgets nothing: what was firing goes on firing. By
+# default that is 10 minutes, and everything shorter would be resolved and would page anew.
+FOR_GRACE_SECONDS = 30
+STATE_FLAGS = (f"--rules.alert.for-grace-period={FOR_GRACE_SECONDS}s",)
 
 
 def endpoint(namespace: str) -> Endpoint:
@@ -36,7 +47,9 @@ class PrometheusArgs:
     profile: Profile
     alertmanagers: tuple[str, ...]  # host:port of every replica
     absent_jobs: frozenset[str]  # of exporters this stack does not have
-    grafana_url: str  # as people type it; alerts link there
+    urls: Mapping[str, str]  # tool -> as people type it; alerts link to Grafana's
+    span_store_url: pulumi.Input[str] | None  # None: it does not speak TLS, so has no certificate to watch
+    thresholds: Mapping[str, float]  # of alerts, as they follow from this stack's sizes
 
 
 class Prometheus(pulumi.ComponentResource):
@@ -66,6 +79,15 @@ class Prometheus(pulumi.ComponentResource):
             data=_rules(args, scraping),
             opts=child,
         )
+        if args.span_store_url is not None:
+            # in a file of its own: a managed store's address is known after half an hour, and nothing else waits for it
+            url = pulumi.Output.from_input(args.span_store_url)
+            core.v1.ConfigMap(
+                f"{name}-targets",
+                metadata=metadata("prometheus-targets", namespace, labels),
+                data={CERTIFICATES: url.apply(lambda url: render_certificate_targets({"span-store": url}))},
+                opts=child,
+            )
         access = _cluster_access(name, args.shared, child)
         Workload(
             name,
@@ -98,6 +120,7 @@ class Prometheus(pulumi.ComponentResource):
                 "--web.enable-remote-write-receiver",  # Loki's recording rules arrive there
                 "--enable-feature=auto-reload-config,exemplar-storage",
                 f"--config.auto-reload-interval={RELOAD_SECONDS}s",
+                *STATE_FLAGS,
             ),
             env={"POD_NAME": PodField("metadata.name")},  # the replica label in prometheus.yml
             ports={"http-metrics": PORT},
@@ -105,6 +128,11 @@ class Prometheus(pulumi.ComponentResource):
             mounts=(
                 Mount(name="config", path="/etc/prometheus/config", source=ConfigMapFiles(name="prometheus-config")),
                 Mount(name="rules", path="/etc/prometheus/rules", source=ConfigMapFiles(name="prometheus-rules")),
+                Mount(
+                    name="targets",
+                    path=TARGETS_FOLDER,
+                    source=ConfigMapFiles(name="prometheus-targets", optional=True),
+                ),
                 Mount(name="data", path="/prometheus", source=Data(), read_only=False),
             ),
             # replaying a large WAL takes minutes
@@ -126,12 +154,15 @@ def _scraping(args: PrometheusArgs) -> PrometheusConfigArgs:
         monitoring_namespace=args.shared.namespace,
         agents_namespace=args.shared.agents_namespace,
         absent_jobs=args.absent_jobs,
+        certificates=args.urls,
+        certificates_file=None if args.span_store_url is None else f"{TARGETS_FOLDER}/{CERTIFICATES}",
     )
 
 
 def _rules(args: PrometheusArgs, scraping: PrometheusConfigArgs) -> Mapping[str, str]:
     declared = render_declared(args.platform, expected_jobs(args.platform, scraping))
-    return {**declared, **rule_files(TOOL, args.settings, args.grafana_url, scraping.hidden_jobs)}
+    thresholds = {**args.thresholds, "PrometheusSeriesHigh": series_bearable(args.settings.resources.memory_limit_mib)}
+    return {**declared, **rule_files(TOOL, args.settings, args.urls["grafana"], scraping.hidden_jobs, thresholds)}
 
 
 def _cluster_access(name: str, shared: SharedOutputs, opts: pulumi.ResourceOptions) -> rbac.v1.ClusterRoleBinding:

@@ -90,17 +90,15 @@ def stack_jobs(monitoring_namespace: str, agents_namespace: str) -> list[Job]:
             **rest,
         )
 
-    # Both forms of a histogram are kept: native for heat maps, classic for what the rules read.
-    native = {"scrape_native_histograms": True, "always_scrape_classic_histograms": True}
     node_noise = Dropped(
         names="node_scrape_collector_.*|node_softnet_.*|node_schedstat_.*",
         reason="several series per CPU core of each node that nothing here reads",
     )
     return [
-        job("prometheus", 10_000, options=native),
+        job("prometheus", 10_000),
         job("alertmanager", 5_000),
         job("grafana", 20_000),
-        job("loki", 30_000, options=native),
+        job("loki", 30_000),
         job("promtail", 5_000, agent=True),
         job("jaeger", 10_000, app="jaeger(-collector|-query)?"),
         # Request rates and latencies that Jaeger counts in the spans themselves, with exemplars.

@@ -15,7 +15,8 @@ class Profile(StrEnum):
 
 
 HIDDEN_JOBS: dict[Profile, frozenset[str]] = {
-    # AWS runs etcd, the scheduler and the controller manager and publishes no address for them.
-    Profile.EKS: frozenset({"etcd", "kube-scheduler", "kube-controller-manager"}),
+    # AWS runs etcd, the scheduler and the controller manager and publishes no address for them. Its kube-proxy add-on
+    # serves metrics on the node's loopback only.
+    Profile.EKS: frozenset({"etcd", "kube-scheduler", "kube-controller-manager", "kube-proxy"}),
     Profile.SANDBOX: frozenset(),
 }

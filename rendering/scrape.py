@@ -1,8 +1,10 @@
 """`prometheus.yml`, rendered: whom Prometheus scrapes, what it keeps, where its alerts go."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from rendering import documents, relabel
 from rendering.declarations import Platform, Service
@@ -11,6 +13,7 @@ from rendering.profiles import HIDDEN_JOBS, Profile
 
 RULE_FILES = "/etc/prometheus/rules/*.yaml"
 REPLICA_LABEL = "prometheus_replica"
+CERTIFICATES_JOB = "blackbox-certificates"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,10 @@ class PrometheusConfigArgs:
     agents_namespace: str = "monitoring-agents"
     absent_jobs: frozenset[str] = field(default_factory=frozenset)
     """Jobs of tools this stack does not have (say, no Redis); their alerts go with them."""
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    """Whose certificate is watched, and its URL. Those that are not https:// have none."""
+    certificates_file: str | None = None
+    """Where more of them appear once they are known, as `render_certificate_targets` writes them."""
 
     def __post_init__(self) -> None:
         if self.scrape_interval_seconds < 1:
@@ -46,8 +53,9 @@ class PrometheusConfigArgs:
 
     @property
     def hidden_jobs(self) -> frozenset[str]:
-        """Jobs left out here, be it by the profile or because the tool is absent."""
-        return HIDDEN_JOBS[self.profile] | self.absent_jobs
+        """Jobs left out here, be it by the profile, because the tool is absent or because nothing speaks TLS."""
+        certificates = bool(self.certificates_file or certificate_targets(self.certificates))
+        return HIDDEN_JOBS[self.profile] | self.absent_jobs | (set() if certificates else {CERTIFICATES_JOB})
 
 
 def render_prometheus_config(platform: Platform, args: PrometheusConfigArgs) -> str:
@@ -92,6 +100,8 @@ def scrape_jobs(platform: Platform, args: PrometheusConfigArgs) -> list[Job]:
         *stack_jobs(args.monitoring_namespace, args.agents_namespace),
         _ui_probes(exporter, args.monitoring_namespace),
         _health_probes(exporter, platform),
+        _sampling_probe(exporter, platform, args.monitoring_namespace),
+        _certificate_probes(exporter, args),
     ]
     names = [job.name for job in jobs]
     unknown = sorted(args.hidden_jobs - set(names))
@@ -127,11 +137,7 @@ def _services_job(platform: Platform) -> Job:
         relabel=steps,
         # 200 routes x 8 status codes would pass; a raw path or an id as a label would not.
         sample_limit=20_000,
-        options={
-            "label_value_length_limit": 200,
-            "scrape_native_histograms": True,
-            "always_scrape_classic_histograms": True,
-        },
+        options={"label_value_length_limit": 200},
         dropped=(),
     )
 
@@ -183,7 +189,7 @@ def _ui_probes(exporter: str, namespace: str) -> Job:
     targets = [
         {"targets": [f"http://{name}.{namespace}.svc:{page}"], "labels": {"ui": name}} for name, page in pages.items()
     ]
-    return _probe("blackbox-ui", exporter, targets)
+    return _probe("blackbox-ui", exporter, {"static_configs": targets})
 
 
 def _health_probes(exporter: str, platform: Platform) -> Job:
@@ -200,21 +206,50 @@ def _health_probes(exporter: str, platform: Platform) -> Job:
         }
         for service in platform.services
     ]
-    return _probe("blackbox-service-health", exporter, targets)
+    return _probe("blackbox-service-health", exporter, {"static_configs": targets})
 
 
-def _probe(name: str, exporter: str, targets: list[dict[str, Any]]) -> Job:
+def _sampling_probe(exporter: str, platform: Platform, namespace: str) -> Job:
+    """Jaeger is asked for a sampling rate, as the first of the services asks for its own."""
+    url = f"http://jaeger-collector.{namespace}.svc:5778/sampling?service={platform.services[0].name}"
+    return _probe("blackbox-sampling", exporter, {"static_configs": [{"targets": [url]}]}, module="sampling_rate")
+
+
+def certificate_targets(certificates: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A target host:port for each URL that is https://, with whose it is."""
+    parts = {owner: urlsplit(url) for owner, url in certificates.items()}
+    return [
+        {"targets": [f"{url.hostname}:{url.port or 443}"], "labels": {"of": owner}}
+        for owner, url in parts.items()
+        if url.scheme == "https"
+    ]
+
+
+def render_certificate_targets(certificates: Mapping[str, str]) -> str:
+    """The same as text, for `certificates_file`."""
+    return json.dumps(certificate_targets(certificates), indent=2) + "\n"
+
+
+def _certificate_probes(exporter: str, args: PrometheusConfigArgs) -> Job:
+    """A TLS handshake with everything that has a certificate: what people open, and the span store."""
+    found: dict[str, Any] = {"static_configs": certificate_targets(args.certificates)}
+    if args.certificates_file is not None:
+        found["file_sd_configs"] = [{"files": [args.certificates_file]}]
+    return _probe(CERTIFICATES_JOB, exporter, found, module="tls_handshake")
+
+
+def _probe(name: str, exporter: str, discovery: dict[str, Any], *, module: str = "http_2xx") -> Job:
     """The blackbox exporter asks the target in its stead, and `instance` is what was asked."""
     return Job(
         name=name,
-        discovery={"static_configs": targets},
+        discovery=discovery,
         relabel=[
             relabel.copy("__address__", "__param_target"),
             relabel.copy("__param_target", "instance"),
             relabel.value("__address__", exporter),
         ],
         sample_limit=200,
-        options={"metrics_path": "/probe", "params": {"module": ["http_2xx"]}},
+        options={"metrics_path": "/probe", "params": {"module": [module]}},
     )
 
 

@@ -1,4 +1,4 @@
-"""How big Prometheus' volume must be, from what it is asked to keep."""
+"""How big Prometheus' volume and memory must be, from what it is asked to keep."""
 
 import math
 
@@ -11,6 +11,28 @@ USABLE_SHARE = 0.8
 HEAD_HOURS = 3
 BYTES_PER_HEAD_SAMPLE = 12
 """The write-ahead log holds what is not in a block yet, hardly compressed."""
+
+
+BYTES_PER_SERIES = 8 * 1024
+"""Of memory, for a series in the head with its labels, its share of the index, and what queries and rules add."""
+
+BEARABLE_SHARE = 0.8
+"""Of the memory limit. Above it there is still time to do something."""
+
+
+def series_bearable(memory_limit_mib: int) -> int:
+    """How many series Prometheus holds within its memory limit, with room to spare."""
+    return int(memory_limit_mib * 2**20 * BEARABLE_SHARE / BYTES_PER_SERIES)
+
+
+def check_memory(*, memory_limit_mib: int, series: int) -> None:
+    """Raise ValueError when the memory limit is too low for what is declared; the message says what to set."""
+    if series > series_bearable(memory_limit_mib):
+        needed = math.ceil(series * BYTES_PER_SERIES / BEARABLE_SHARE / 2**20)
+        raise ValueError(
+            f"resources.memory_limit_mib is {memory_limit_mib}; set {needed} or more: {series:,} series take "
+            f"{BEARABLE_SHARE:.0%} of that, or lower expected_series"
+        )
 
 
 def required_storage_gib(*, series: int, scrape_interval_seconds: int, retention_days: int) -> int:

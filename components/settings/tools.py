@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from components.settings.base import Days, Exposure, HttpUrl, Model, Quantity, Resources, Storage, container_resources
 from components.settings.grafana_database import GrafanaDatabaseSettings
-from rendering.sizing import check_storage
+from rendering.sizing import check_memory, check_storage
 
 Group = Annotated[str, Field(pattern=r"^[^'\\]+$")]
 MOST_REPLICAS = 10
@@ -51,7 +51,8 @@ class PrometheusSettings(Published):
     retention_days: Days = Field(default=30, description="evicted earlier only when 80 % of the volume are full")
     scrape_interval_seconds: Annotated[int, Field(ge=5, le=300)] = 15
     expected_series: Quantity = Field(
-        default=25_000, description="active series; a volume too small for them is refused (dashboard Usage shows them)"
+        default=25_000,
+        description="active series; a volume or memory too small for them is refused (dashboard Usage shows them)",
     )
     storage: Storage = Storage(size_gib=10)
     resources: Resources = container_resources(200, 512, 1000, 1024)
@@ -68,6 +69,11 @@ class PrometheusSettings(Published):
             scrape_interval_seconds=self.scrape_interval_seconds,
             retention_days=self.retention_days,
         )
+        return self
+
+    @model_validator(mode="after")
+    def _memory_holds_the_series(self) -> Self:
+        check_memory(memory_limit_mib=self.resources.memory_limit_mib, series=self.expected_series)
         return self
 
 

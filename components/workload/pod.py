@@ -14,6 +14,7 @@ class ConfigMapFiles:
     """All keys of a ConfigMap, as files. Mounted as a folder (never by sub path), so that a change reaches the pod."""
 
     name: str
+    optional: bool = False  # the pod starts without it, and gets it when it is there
 
 
 @dataclass(frozen=True, kw_only=True)

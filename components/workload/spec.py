@@ -110,8 +110,8 @@ def _mount(mount: Mount) -> core.v1.VolumeMountArgs:
 def _volume(mount: Mount) -> core.v1.VolumeArgs:
     kinds: dict[str, Any] = {}
     match mount.source:
-        case ConfigMapFiles(name=name):
-            kinds["config_map"] = core.v1.ConfigMapVolumeSourceArgs(name=name)
+        case ConfigMapFiles(name=name, optional=optional):
+            kinds["config_map"] = core.v1.ConfigMapVolumeSourceArgs(name=name, optional=optional or None)
         case SecretFiles(name=name, keys=keys):
             items = [core.v1.KeyToPathArgs(key=key, path=key) for key in keys] or None
             # 0440 and the pod's fsGroup: nobody else on the node reads it

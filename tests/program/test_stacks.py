@@ -25,7 +25,8 @@ Resource = dict[str, Any]
 
 
 @cache
-def resources(stack: str) -> tuple[Resource, ...]:
+def ran(stack: str) -> subprocess.CompletedProcess[str]:
+    """On standard error is what the program warns of."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.program.on_mocks", stack],
         cwd=repo_root(),
@@ -34,7 +35,12 @@ def resources(stack: str) -> tuple[Resource, ...]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return tuple(json.loads(done.stdout))
+    return done
+
+
+@cache
+def resources(stack: str) -> tuple[Resource, ...]:
+    return tuple(json.loads(ran(stack).stdout))
 
 
 def of_kind(stack: str, *kinds: str) -> list[Resource]:
@@ -70,6 +76,73 @@ def test_alerts_of_metrics_and_of_log_lines_lead_to_the_same_grafana(stack: str)
 
     assert links["alerts-logs.yaml"] == links["alerts-slo.yaml"]
     assert len(links["alerts-logs.yaml"]) == 1
+
+
+@pytest.mark.parametrize(("stack", "watched"), [("prod", True), ("sandbox", True), ("staging", False)])
+def test_whoever_has_no_heartbeat_is_warned_that_nobody_watches_the_watcher(stack: str, watched: bool) -> None:
+    warning = "heartbeat_enabled is false: when Prometheus or Alertmanager dies, nobody is told"
+
+    assert (warning in ran(stack).stderr) is not watched
+
+
+@pytest.mark.parametrize(
+    ("stack", "urls"),
+    [
+        ("prod", {"grafana": "grafana.dharma.example:3000", "jaeger": "jaeger.dharma.example:16686"}),
+        ("staging", {"grafana": "grafana.staging.dharma.example:3000"}),
+        ("sandbox", {}),
+    ],
+)
+def test_the_certificates_of_the_span_store_and_of_what_people_open_are_watched(
+    stack: str, urls: dict[str, str]
+) -> None:
+    data = {
+        one["inputs"]["metadata"]["name"]: one["inputs"]["data"]
+        for one in of_kind(stack, "ConfigMap")
+        if one["inputs"]["metadata"]["name"].startswith("prometheus-")
+    }
+    [job] = [
+        job
+        for job in yaml.safe_load(data["prometheus-config"]["prometheus.yml"])["scrape_configs"]
+        if job["job_name"] == "blackbox-certificates"
+    ]
+    [prometheus] = [one["inputs"] for one in of_kind(stack, "StatefulSet") if one["name"] == "prometheus"]
+    [container] = prometheus["spec"]["template"]["spec"]["containers"]
+    [folder] = [mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "targets"]
+
+    assert {one["labels"]["of"]: one["targets"][0] for one in job["static_configs"]} == urls
+    assert job["file_sd_configs"] == [{"files": [f"{folder}/{name}" for name in data["prometheus-targets"]]}]
+    [text] = data["prometheus-targets"].values()
+    assert json.loads(text) == [{"targets": ["vpc-spans.us-east-1.es.example:443"], "labels": {"of": "span-store"}}]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_too_many_series_is_what_the_memory_limit_does_not_bear(stack: str) -> None:
+    limit_mib = settings_of(stack).prometheus.resources.memory_limit_mib
+    [rules] = [
+        one["inputs"]["data"]["alerts-stack.yaml"]
+        for one in of_kind(stack, "ConfigMap")
+        if one["inputs"]["metadata"]["name"] == "prometheus-rules"
+    ]
+
+    [series] = re.findall(r"prometheus_tsdb_head_series\S* > (\d+)", rules)
+    assert 0.7 * limit_mib * 1024 < int(series) * 8 < 0.85 * limit_mib * 1024
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_restart_forgets_no_alert_that_a_rule_of_the_stack_keeps_waiting(stack: str) -> None:
+    """Prometheus restores only alerts whose `for` is no shorter than the grace period."""
+    [prometheus] = [one["inputs"] for one in of_kind(stack, "StatefulSet") if one["name"] == "prometheus"]
+    flags = " ".join(prometheus["spec"]["template"]["spec"]["containers"][0]["args"])
+    [grace_seconds] = re.findall(r"--rules.alert.for-grace-period=(\d+)s", flags)
+    [rules] = [
+        one["inputs"]["data"]
+        for one in of_kind(stack, "ConfigMap")
+        if one["inputs"]["metadata"]["name"] == "prometheus-rules"
+    ]
+    durations = re.findall(r"\bfor: (\d+)([smh])", "\n".join(rules.values()))
+
+    assert min(int(number) * {"s": 1, "m": 60, "h": 3600}[unit] for number, unit in durations) >= int(grace_seconds)
 
 
 @pytest.mark.parametrize("stack", STACKS)

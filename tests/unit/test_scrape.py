@@ -1,5 +1,6 @@
 """prometheus.yml: every job there, derived from the declarations, limited, and without what a profile hides."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from rendering.scrape import (
     PrometheusConfigArgs,
     expected_jobs,
     prometheus_config,
+    render_certificate_targets,
     render_prometheus_config,
     scrape_jobs,
 )
 
-PLATFORM = load_platform(Path(__file__).resolve().parents[2] / "configs" / "services.yaml")
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+PLATFORM = load_platform(CONFIGS / "services.yaml")
 
 
 def args(**overrides: Any) -> PrometheusConfigArgs:
@@ -28,6 +31,7 @@ def args(**overrides: Any) -> PrometheusConfigArgs:
         "alertmanagers": ("alertmanager-0.peers:9093", "alertmanager-1.peers:9093"),
         "retention_days": 30,
         "retention_size_mib": 8192,
+        "certificates": {"grafana": "https://grafana.example:3000", "prometheus": "http://prometheus.monitoring:9090"},
     }
     return PrometheusConfigArgs(**{**minimal, **overrides})
 
@@ -60,9 +64,10 @@ def test_every_job_of_the_stack_is_there() -> None:
     assert {one.name for one in scrape_jobs(PLATFORM, args())} == {
         "services", "annotated-pods", "kubernetes-nodes", "kubernetes-cadvisor", "kube-state-metrics", "node-exporter",
         "postgres-exporter", "redis-exporter", "elasticsearch-exporter", "blackbox-exporter", "blackbox-ui",
+        "blackbox-sampling",
         "blackbox-service-health", "kubernetes-apiserver", "coredns", "kube-proxy", "kube-scheduler",
         "kube-controller-manager", "etcd", "prometheus", "alertmanager", "grafana", "loki", "promtail", "jaeger",
-        "jaeger-spanmetrics",
+        "jaeger-spanmetrics", "blackbox-certificates",
     }  # fmt: skip
 
 
@@ -153,6 +158,54 @@ def test_a_probe_asks_the_exporter_and_keeps_what_was_asked_as_instance() -> Non
     }
 
 
+def test_jaeger_is_asked_for_the_rate_of_a_declared_service_and_must_name_one() -> None:
+    probe = job("blackbox-sampling", monitoring_namespace="observability")
+    [target] = probe["static_configs"]
+    assert target["targets"] == [
+        "http://jaeger-collector.observability.svc:5778/sampling?service=" + PLATFORM.services[0].name
+    ]
+    [module] = probe["params"]["module"]
+    asked = yaml.safe_load((CONFIGS / "prometheus" / "blackbox.yaml").read_text())["modules"][module]
+    [wanted] = asked["http"]["fail_if_body_not_matches_regexp"]
+    assert re.search(wanted, '{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":0.5}}')
+    assert not re.search(wanted, '{"strategyType":"PROBABILISTIC"}')
+
+
+def test_the_certificate_of_every_https_url_is_watched_and_that_of_the_span_store_when_it_is_known() -> None:
+    certificates = job(
+        "blackbox-certificates",
+        certificates={
+            "grafana": "https://grafana.example:3000",
+            "jaeger": "https://jaeger.example",
+            "prometheus": "http://prometheus.monitoring:9090",
+        },
+        certificates_file="/etc/prometheus/targets/certificates.json",
+    )
+    assert certificates["static_configs"] == [
+        {"targets": ["grafana.example:3000"], "labels": {"of": "grafana"}},
+        {"targets": ["jaeger.example:443"], "labels": {"of": "jaeger"}},
+    ]
+    assert certificates["file_sd_configs"] == [{"files": ["/etc/prometheus/targets/certificates.json"]}]
+    assert certificates["params"] == {"module": ["tls_handshake"]}
+    store = render_certificate_targets({"span-store": "https://vpc-spans.us-east-1.es.example"})
+    assert json.loads(store) == [
+        {"targets": ["vpc-spans.us-east-1.es.example:443"], "labels": {"of": "span-store"}},
+    ]
+
+
+def test_without_anything_that_speaks_tls_no_certificate_is_expected() -> None:
+    plain = args(certificates={"grafana": "http://grafana.monitoring:3000"})
+    assert "blackbox-certificates" not in expected_jobs(PLATFORM, plain)
+    assert "blackbox-certificates" in plain.hidden_jobs
+    assert "blackbox-certificates" in expected_jobs(PLATFORM, args(certificates={}, certificates_file="/a.json"))
+
+
+def test_a_probe_s_module_is_one_that_the_blackbox_exporter_has() -> None:
+    known = yaml.safe_load((CONFIGS / "prometheus" / "blackbox.yaml").read_text())["modules"]
+    used = {one.options["params"]["module"][0] for one in scrape_jobs(PLATFORM, args()) if "params" in one.options}
+    assert used == set(known)
+
+
 def test_the_split_jaeger_is_one_job() -> None:
     for name in ("jaeger", "jaeger-collector", "jaeger-query"):
         labels = {
@@ -164,8 +217,8 @@ def test_the_split_jaeger_is_one_job() -> None:
 
 def test_a_managed_control_plane_has_no_targets_for_what_it_hides() -> None:
     jobs = expected_jobs(PLATFORM, args(profile=Profile.EKS))
-    assert not {"etcd", "kube-scheduler", "kube-controller-manager"} & set(jobs)
-    assert {"kubernetes-apiserver", "coredns", "kube-proxy"} <= set(jobs)
+    assert not {"etcd", "kube-scheduler", "kube-controller-manager", "kube-proxy"} & set(jobs)
+    assert {"kubernetes-apiserver", "coredns", "kubernetes-nodes", "kubernetes-cadvisor"} <= set(jobs)
 
 
 def test_a_tool_that_is_not_deployed_is_not_expected() -> None:
