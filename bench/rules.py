@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,6 +25,8 @@ _FACTORS = (1, 10, 100)
 _SETTLE_INTERVALS = 9  # rates over five minutes have something to read, and every group has run several times
 _ROUTES = ("/a", "/b")
 _PER_SECOND = {"200": 1.0, "404": 0.01, "500": 0.0001}  # by status, on each route: well within every objective
+_GROWTH_AT_MOST = 1.0  # of linear
+_SHARE_OF_INTERVAL_AT_MOST = 0.25
 _USUAL_MS = 100
 """As long as every request takes."""
 
@@ -35,11 +37,22 @@ def run() -> dict[str, Any]:
     for factor in _FACTORS:
         platform = _times(factor)
         results[str(len(platform.services))] = _measured(platform)
-    small, large = (results[str(9 * factor)]["evaluation_seconds"] for factor in (_FACTORS[0], _FACTORS[-1]))
+    return {"services": results, **judged(results)}
+
+
+def judged(results: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """What the seconds, by number of services, come to, and whether that is what was aimed at."""
+    fewest, most = min(results, key=int), max(results, key=int)
+    small, large = (results[services]["evaluation_seconds"] for services in (fewest, most))
+    growth, share = (large / small) / (int(most) / int(fewest)), large / INTERVAL_SECONDS
     return {
-        "services": results,
-        "growth_over_linear": (large / small) / (_FACTORS[-1] / _FACTORS[0]),
-        "share_of_interval_at_most": large / INTERVAL_SECONDS,
+        "growth_over_linear": growth,
+        "share_of_interval_at_most": share,
+        "aim": {
+            "growth_over_linear_at_most": _GROWTH_AT_MOST,
+            "share_of_interval_at_most": _SHARE_OF_INTERVAL_AT_MOST,
+            "met": growth <= _GROWTH_AT_MOST and share < _SHARE_OF_INTERVAL_AT_MOST,
+        },
     }
 
 
