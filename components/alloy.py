@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_kubernetes import core
 
-from components.promtail import COMPONENT, CONFIGS, STOP_SECONDS, PromtailArgs, leave_to_see_pods, values
+from components.promtail import (
+    COMPONENT,
+    CONFIGS,
+    STOP_SECONDS,
+    PromtailArgs,
+    leave_to_see_pods,
+    node_file_mounts,
+    values,
+)
 from components.settings.base import Resources
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, EmptyDir, HostPath, Mount, PodField, Probe
@@ -100,7 +108,7 @@ def _container(args: AlloyArgs) -> Container:
         env={"GOMEMLIMIT": f"{resources.memory_limit_mib * 9 // 10}MiB"},
         mounts=(
             _CONFIG,
-            Mount(name="logs", path="/var/log", source=HostPath(path="/var/log")),
+            *node_file_mounts(args.collector.settings),
             Mount(name="storage", path="/var/lib/alloy", source=storage, read_only=False),
             Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=16), read_only=False),  # noqa: S108 - in the pod
         ),

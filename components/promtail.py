@@ -13,12 +13,14 @@ from components.workload.pod import ConfigMapFiles, Container, EmptyDir, HostPat
 from components.workload.spec import checksum, metadata
 from rendering import documents
 from rendering.declarations import Service
-from rendering.promtail import PromtailValues, render_promtail
+from rendering.promtail import PromtailValues, folder_of, render_promtail
 
 TOOL = "promtail"
 COMPONENT = "logs"
 PORT = 3101
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "promtail"
+
+LOGS = "/var/log"
 
 # Long enough to send what is in memory.
 STOP_SECONDS = 60
@@ -86,6 +88,20 @@ def values(args: PromtailArgs) -> PromtailValues:
     )
 
 
+def node_file_mounts(settings: LogsSettings) -> tuple[Mount, ...]:
+    """The folders that logs are read from, each where it is on the node."""
+    others = {folder_of(path) for path in settings.extra_node_files}
+    folders = [LOGS, *sorted(folder for folder in others if folder != LOGS and not folder.startswith(f"{LOGS}/"))]
+    return tuple(
+        Mount(
+            name="logs" if folder == LOGS else f"logs-{number}",
+            path=folder,
+            source=HostPath(path=folder, type="Directory" if folder == LOGS else "DirectoryOrCreate"),
+        )
+        for number, folder in enumerate(folders)
+    )
+
+
 def leave_to_see_pods(
     name: str, tool: str, shared: SharedOutputs, opts: pulumi.ResourceOptions
 ) -> list[pulumi.Resource]:
@@ -130,7 +146,7 @@ def _container(args: PromtailArgs) -> Container:
         },
         mounts=(
             Mount(name="config", path="/etc/promtail", source=ConfigMapFiles(name="promtail-config")),
-            Mount(name="logs", path="/var/log", source=HostPath(path="/var/log")),
+            *node_file_mounts(args.settings),
             Mount(name="positions", path="/var/lib/promtail", source=positions, read_only=False),
             Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=16), read_only=False),  # noqa: S108 - in the pod
         ),

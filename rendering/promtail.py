@@ -3,6 +3,8 @@
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import PurePosixPath
 from typing import Any
 
 from rendering import documents
@@ -87,6 +89,17 @@ class PromtailValues:
         for path in self.extra_node_files:
             if not path.startswith("/"):
                 raise ValueError(f"logs.extra_node_files holds {path!r}; write an absolute path")
+            if folder_of(path) == "/":
+                raise ValueError(
+                    f"logs.extra_node_files holds {path!r}; name files in a folder (the agents see that folder, not "
+                    "the whole node)"
+                )
+
+
+def folder_of(pattern: str) -> str:
+    """The folder that all files are in, or below, which the absolute path `pattern` may name."""
+    parts = PurePosixPath(pattern).parent.parts
+    return str(PurePosixPath(*takewhile(lambda part: not set(part) & set("*?[{"), parts)))
 
 
 def lines_in(mib: float, line_kib: int) -> int:

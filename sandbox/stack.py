@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from sandbox import aws, images, node, platform, sinks
+from sandbox import aws, images, node, platform, processes, sinks
 from sandbox.engine import Engine
 from sandbox.paths import state_dir
 
@@ -13,7 +13,10 @@ STACK = "sandbox"
 def engine() -> Engine:
     """Raises SandboxError when no node or no span store is up."""
     authority = (aws.store_certificates() / "ca.pem").read_text()
-    return Engine(STACK, node.kubeconfig(), state_dir(), {"span_store": {"ca": authority}})
+    # Where a node has systemd, its journal holds these.
+    node_logs = [str(processes.log_path(name)) for name in ("kubelet", "containerd")]
+    values = {"span_store": {"ca": authority}, "logs": {"extra_node_files": node_logs}}
+    return Engine(STACK, node.kubeconfig(), state_dir(), values)
 
 
 def environment() -> dict[str, str]:

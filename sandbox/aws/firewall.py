@@ -13,11 +13,12 @@ _MARK = "observability-stack-outage"
 
 @contextmanager
 def closed(host: str, port: int) -> Iterator[None]:
-    """Packets to the port are dropped while the block runs: callers wait, as they do when a region is gone.
+    """Whoever calls the port is refused while the block runs, on connections that are open already too.
 
     Raises SandboxError without root or without iptables.
     """
-    rule = ["-d", host, "-p", "tcp", "--dport", str(port), "-m", "comment", "--comment", _MARK, "-j", "DROP"]
+    rule = ["-d", host, "-p", "tcp", "--dport", str(port), "-m", "comment", "--comment", _MARK]
+    rule += ["-j", "REJECT", "--reject-with", "tcp-reset"]
     _iptables("-I", "INPUT", "1", *rule)
     try:
         yield

@@ -15,10 +15,10 @@ from tests.components.recording import Recording, environment, pod, record, shar
 SERVICES = load_services(Path(__file__).resolve().parents[2] / "configs" / "services.yaml")
 
 
-def promtail(**limits: int) -> Recording:
+def promtail(settings: LogsSettings | None = None, **limits: int) -> Recording:
     args = PromtailArgs(
         shared=shared(),
-        settings=LogsSettings(),
+        settings=settings or LogsSettings(),
         image="promtail:1",
         services=SERVICES,
         loki=Endpoint(name="loki", namespace="monitoring", port=3100),
@@ -48,6 +48,17 @@ def test_what_was_read_is_recorded_on_the_node_and_the_logs_are_only_read() -> N
     assert mounts["positions"]["mountPath"] == "/var/lib/promtail"
     assert paths["positions"].startswith("/var/lib/observability-stack-test-")  # not another stack's
     assert mounts["logs"]["readOnly"] is True
+
+
+def test_further_files_of_the_node_are_read_where_they_are_and_only_their_folders_are_seen() -> None:
+    files = ("/srv/app/*/out.log", "/srv/app/x.log", "/var/log/app/*.log", "/opt/{a,b}/y.log")
+    spec = pod(promtail(LogsSettings(extra_node_files=files)).only("DaemonSet"))
+    mounts = {one["mountPath"]: one for one in spec["containers"][0]["volumeMounts"] if one["name"].startswith("logs")}
+    paths = {one["name"]: one["hostPath"]["path"] for one in spec["volumes"] if "hostPath" in one}
+    assert set(mounts) == {"/var/log", "/srv/app", "/opt"}
+    for folder, mount in mounts.items():
+        assert paths[mount["name"]] == folder
+        assert mount["readOnly"] is True
 
 
 def test_its_name_for_the_node_is_the_nodes_name() -> None:

@@ -255,6 +255,11 @@ def test_the_base_is_left_as_it_was() -> None:
             "logs.burst_lines is 3000; set 2409 or less (Loki takes 15 MiB of a stream at once, at lines of 4 KiB), or "
             "raise loki.per_stream_burst_mib",
         ),
+        (
+            {"extra_node_files": ("/*.log",)},
+            "logs.extra_node_files holds '/*.log'; name files in a folder (the agents see that folder, not the whole "
+            "node)",
+        ),
         ({"extra_node_files": ("x.log",)}, "logs.extra_node_files holds 'x.log'; write an absolute path"),
     ],
 )
