@@ -130,17 +130,16 @@ class Board:
     def render(self) -> str:
         """JSON, the same for the same input. Numbers of panels follow their order."""
         builder = dashboard.Dashboard(self.title).uid(self.uid).description(self.about)
-        builder = builder.tags([TAG, self.folder.slug, *self.tags]).refresh(self.refresh).time(self.since, "now")
+        builder = builder.tags(tags_of(self.folder, self.tags)).refresh(self.refresh).time(self.since, "now")
         builder = builder.timezone("browser").tooltip(model.DashboardCursorSync.CROSSHAIR).readonly()
         for variable in self.variables:
             builder = builder.with_variable(variable.build())
-        for link in _navigation(self.uid):
-            builder = builder.link(link)
         for row in self.rows:
             builder = builder.with_row(dashboard.Row(row.title))
             for panel in row.panels:
                 builder = builder.with_panel(panel)
         document: dict[str, Any] = json.loads(JSONEncoder().encode(builder.build()))
+        document["links"] = navigation(self.uid)
         document["annotations"] = {"list": [_OWN_MARKS, *map(_annotation, self.annotations)]}
         for number, panel in enumerate(document["panels"], start=1):
             panel["id"] = number
@@ -151,17 +150,23 @@ def _everything() -> model.VariableOption:
     return model.VariableOption(selected=True, text=["All"], value=["$__all"])
 
 
-def _navigation(uid: Uid) -> list[dashboard.DashboardLink]:
+def tags_of(folder: Folder, own: Sequence[str]) -> list[str]:
+    """By the first two the menus at the top find a dashboard."""
+    return list(dict.fromkeys((TAG, folder.slug, *own)))
+
+
+def navigation(uid: str) -> list[dict[str, Any]]:
     """From everywhere: home, and a menu of each folder that keeps the time range and the chosen service."""
     links = []
-    if uid is not Uid.OVERVIEW:
+    if uid != Uid.OVERVIEW:
         home = dashboard.DashboardLink("Overview").type(model.DashboardLinkType.LINK).url(f"/d/{Uid.OVERVIEW}")
         links.append(home.icon("dashboard").keep_time(True))
     for folder in Folder:
         menu = dashboard.DashboardLink(folder.value).type(model.DashboardLinkType.DASHBOARDS)
         menu = menu.tags([TAG, folder.slug]).as_dropdown(True).icon("external link")
         links.append(menu.keep_time(True).include_vars(True))
-    return links
+    found: list[dict[str, Any]] = json.loads(JSONEncoder().encode([link.build() for link in links]))
+    return found
 
 
 _GRAFANA = {"type": "grafana", "uid": "-- Grafana --"}

@@ -23,7 +23,12 @@ MACROS = {"$__rate_interval": "1m", "$__interval": "15s", "$__range": "1h", "$__
 @pytest.fixture(scope="module")
 def dashboards() -> dict[str, dict[str, Any]]:
     services = load_services(ROOT / "configs/services.yaml")
-    rendered = all_dashboards(services, runbook_base_url="https://example.org", costs=costs_of("prod"))
+    rendered = all_dashboards(
+        services,
+        runbook_base_url="https://example.org",
+        team_directory=ROOT / "configs/grafana/dashboards",
+        costs=costs_of("prod"),
+    )
     return {uid: json.loads(text) for folder in rendered.values() for uid, text in folder.items()}
 
 

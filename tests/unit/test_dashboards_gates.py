@@ -84,6 +84,19 @@ def test_a_teams_dashboard_is_deployed_beside_ours(tmp_path: Path) -> None:
     assert set(rendered[Folder.BUSINESS]) == {"business", "ours"}
 
 
+def test_a_teams_dashboard_is_in_the_menus_of_all_others_and_has_them_too(tmp_path: Path) -> None:
+    own = {"tags": ["queue"], "links": [{"title": "Wiki", "type": "link", "url": "https://example.org"}]}
+    drop(tmp_path, "business", "ours", dashboard() | own)
+    rendered = all_dashboards(SERVICES, runbook_base_url="https://example.org", team_directory=tmp_path)
+    overview = json.loads(rendered[Folder.PLATFORM]["overview"])
+    found = json.loads(rendered[Folder.BUSINESS]["ours"])
+    menus = [set(link["tags"]) for link in overview["links"] if link["title"] == Folder.BUSINESS]
+    assert [menu for menu in menus if menu <= set(found["tags"])] == menus != []
+    titles = [link["title"] for link in found["links"]]
+    assert titles == ["Overview", *(folder.value for folder in Folder), "Wiki"]
+    assert "queue" in found["tags"]
+
+
 def test_no_directory_means_no_team_dashboards(tmp_path: Path) -> None:
     assert read(tmp_path / "missing") == {}
 
