@@ -128,8 +128,21 @@ def _by_team(teams: Teams, channels: Channels) -> Iterable[Document]:
                 "receiver": f"team-{team.name}",
                 "matchers": [_is("team", team.name)],
                 "continue": True,
-                "routes": _repeats(teams),
+                "routes": [*_until_morning(teams), *_repeats(teams)],
             }
+
+
+def _until_morning(teams: Teams) -> Iterable[Document]:
+    """Sub-routes of an owner, for mail and channel: what a topic keeps for business hours wakes nobody here either."""
+    for topic in teams.topics:
+        if topic.business_hours_only:
+            for matchers in _claims(topic):
+                for sub in _repeats(teams):
+                    if sub["matchers"] != [_is("severity", Severity.CRITICAL.value)]:
+                        yield sub | {
+                            "matchers": [*matchers, *sub["matchers"]],
+                            "mute_time_intervals": [OFF_HOURS],
+                        }
 
 
 def _by_topic(teams: Teams) -> Iterable[Document]:

@@ -166,7 +166,7 @@ _DASHBOARDS = {
     "stack": "alerts",
 }
 _PER_SERVICE = frozenset({"service-health", "resources", "security", "slo"})
-# An alert of these categories need not name a service (the API server's does not); an empty variable would show nothing.
+# An alert of these categories need not name a service (the API server's does not); an empty variable shows nothing.
 _OF_SERVICE = "{{ if $labels.service }}?var-service={{ $labels.service }}{{ end }}"
 
 

@@ -36,6 +36,10 @@ def channels_told(alert: str) -> list[str]:
     return [body["channel"] for body in sinks.received("slack") if f"/{alert}.md" in str(body)]
 
 
+def mails_about(alert: str) -> list[str]:
+    return [mail["subject"] for mail in sinks.received("smtp") if f"/{alert}.md" in mail["text"]]
+
+
 def test_a_page_takes_every_way_out(tmp_path: Path) -> None:
     with alertmanager_process.running(tmp_path, TEAMS) as alertmanagers:
         alertmanagers.post(DOWN)
@@ -58,14 +62,17 @@ def test_what_need_not_wake_anyone_waits_until_people_are_at_work(tmp_path: Path
     with alertmanager_process.running(tmp_path, working(elsewhen)) as alertmanagers:
         alertmanagers.post(FEW, NONE)
         eventually(lambda: "#business-metrics" in channels_told("NoBlueprints"), 30, 0.5)
+        eventually(lambda: mails_about("NoBlueprints"), 30, 0.5)
         time.sleep(3)
     assert channels_told("LowBlueprintCreationRate") == []
+    assert mails_about("LowBlueprintCreationRate") == []
 
 
 def test_at_work_they_hear_of_it(tmp_path: Path) -> None:
     with alertmanager_process.running(tmp_path, working(*DAYS)) as alertmanagers:
         alertmanagers.post(FEW)
         eventually(lambda: channels_told("LowBlueprintCreationRate"), 30, 0.5)
+        eventually(lambda: mails_about("LowBlueprintCreationRate"), 30, 0.5)
     assert channels_told("LowBlueprintCreationRate") == ["#business-metrics"]
 
 
@@ -80,6 +87,49 @@ def test_a_service_that_is_down_has_no_other_news(tmp_path: Path) -> None:
             "AnotherServices": "active",
         }
     assert channels_told("ServiceHealthProbeFailing") == []
+
+
+ERRORS = {**WHO, "alertname": "HighErrorRate", "severity": "warning", "condition": "errors"}
+NODE = {"alertname": "KubernetesNodeNotReady", "severity": "critical", "condition": "node-ready", "node": "a"}
+MEMORY = {**WHO, "alertname": "HighMemoryUsage", "severity": "warning", "condition": "memory", "pod": "api-gateway-1"}
+
+
+@pytest.mark.parametrize(
+    ("cause", "follower", "others"),
+    [
+        (
+            {**ERRORS, "alertname": "CriticalErrorRate", "severity": "critical"},
+            ERRORS,
+            ({**ERRORS, "service": "ai-engine"}, {**ERRORS, "condition": "latency"}),
+        ),
+        (
+            {**MEMORY, "alertname": "CriticalMemoryUsage", "severity": "critical"},
+            MEMORY,
+            ({**MEMORY, "pod": "api-gateway-2"}, {**MEMORY, "condition": "cpu"}),
+        ),
+        (NODE, {**MEMORY, "node": "a"}, ({**MEMORY, "node": "b"}, MEMORY)),
+        (  # which is about the service as a whole
+            {**WHO, "alertname": "WarningEscalated", "severity": "critical", "condition": "memory"},
+            MEMORY,
+            ({**MEMORY, "condition": "cpu"}, {**MEMORY, "service": "ai-engine"}),
+        ),
+    ],
+    ids=["its critical form", "its critical form on the same pod", "its node", "its escalation"],
+)
+def test_what_follows_from_something_already_told_is_held_back(
+    cause: dict[str, str], follower: dict[str, str], others: tuple[dict[str, str], ...], tmp_path: Path
+) -> None:
+    """And nothing else is: `others` differ from the follower in one label."""
+    apart = [other | {"alertname": f"Other{number}"} for number, other in enumerate(others)]
+    with alertmanager_process.running(tmp_path, TEAMS) as alertmanagers:
+        alertmanagers.post(cause, follower, *apart)
+        eventually(lambda: all(channels_told(alert["alertname"]) for alert in (cause, *apart)), 30, 0.5)
+        time.sleep(2)
+        assert alertmanagers.states() == {
+            follower["alertname"]: "suppressed",
+            **{alert["alertname"]: "active" for alert in (cause, *apart)},
+        }
+    assert channels_told(follower["alertname"]) == []
 
 
 def test_two_replicas_tell_of_one_fault_once(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """alertmanager.yml: compiled from teams.yaml, secrets only as files, followers held back, mute times right."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from rendering.declarations import load_teams
 from rendering.receivers import Channels, Smtp
 from rendering.routes import OFF_HOURS, alertmanager_config, render_alertmanager_config
 
-TEAMS = load_teams(Path(__file__).resolve().parents[2] / "configs" / "teams.yaml")
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+TEAMS = load_teams(CONFIGS / "teams.yaml")
 SMTP = Smtp(smarthost="mail.example:587", sender="alerts@dharma.example", username="alerts")
 
 
@@ -117,6 +119,17 @@ def test_business_topics_wait_for_the_morning_unless_critical() -> None:
     assert muted == {'severity="critical"': False, 'severity="warning"': True, 'severity="info"': True}
 
 
+def test_business_topics_wait_for_the_morning_in_the_owners_mail_too() -> None:
+    route = next(one for one in config()["route"]["routes"] if one["receiver"] == "team-platform")
+    muted = {tuple(sub["matchers"]): sub["repeat_interval"] for sub in route["routes"] if "mute_time_intervals" in sub}
+    assert muted == {
+        ('category=~"business"', 'severity="warning"'): "4h",
+        ('category=~"business"', 'severity="info"'): "24h",
+    }
+    first = [sub["matchers"][0] for sub in route["routes"]]
+    assert first.index('category=~"business"') < first.index('severity="warning"'), "the first that matches takes it"
+
+
 def test_off_hours_are_the_nights_of_working_days_and_the_weekend() -> None:
     (interval,) = config()["time_intervals"]
     night = [{"start_time": "00:00", "end_time": "08:00"}, {"start_time": "18:00", "end_time": "24:00"}]
@@ -132,6 +145,13 @@ def test_two_severities_of_one_condition_are_told_once() -> None:
     assert "condition" in rule["equal"]
     assert "service" in rule["equal"]
     assert "alertname" not in rule["equal"]
+
+
+def test_what_is_held_back_is_what_is_not_escalated() -> None:
+    """The rule that escalates compares by the labels by which Alertmanager does."""
+    [group] = yaml.safe_load((CONFIGS / "prometheus" / "rules" / "alerts-escalation.yaml").read_text())["groups"]
+    [labels] = re.findall(r"unless on \((condition,[^)]*)\)", group["rules"][0]["expr"])
+    assert labels.split(", ") == config()["inhibit_rules"][0]["equal"]
 
 
 def test_every_receiver_of_a_route_exists_and_every_receiver_is_used() -> None:
