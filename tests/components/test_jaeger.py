@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components.jaeger import COLLECTOR_PORTS, Jaeger, JaegerArgs
 from components.settings.tools import JaegerSettings, TailSamplingSettings
@@ -12,6 +13,7 @@ from components.shared import Endpoint
 from components.span_store import SpanStore
 from rendering.declarations import load_platform
 from tests.components.recording import Recording, environment, pod, record, shared
+from tests.pages import ROOT, blocks
 
 PLATFORM = load_platform(Path(__file__).resolve().parents[2] / "configs" / "services.yaml")
 STORE: dict[str, Any] = {
@@ -126,6 +128,18 @@ def test_services_of_chosen_namespaces_find_collector_and_rates_in_a_config_map(
     assert settings["data"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger-collector.monitoring:4317"
     assert "endpoint=http://jaeger-collector.monitoring:5779" in settings["data"]["OTEL_TRACES_SAMPLER_ARG"]
     assert "deployment.environment.name=test" in settings["data"]["OTEL_RESOURCE_ATTRIBUTES"]
+
+
+def test_a_pod_that_names_its_container_as_the_guide_says_keeps_the_attributes_of_all() -> None:
+    [told] = [block.text for block in blocks("yaml", ROOT / "docs" / "traces.md") if "SHARED_ATTRIBUTES" in block.text]
+    variables = {one["name"]: one for one in yaml.safe_load(told)["env"]}
+    given = jaeger(JaegerSettings(instrumented_namespaces=("dharma",))).only("ConfigMap", "opentelemetry")
+    shared = variables["SHARED_ATTRIBUTES"]["valueFrom"]["configMapKeyRef"]
+    assert (shared["name"], shared["key"]) == (given["metadata"]["name"], "OTEL_RESOURCE_ATTRIBUTES")
+    assert shared["key"] in given["data"]
+    whole = variables["OTEL_RESOURCE_ATTRIBUTES"]["value"]
+    assert whole == "$(SHARED_ATTRIBUTES),k8s.container.name=$(OTEL_SERVICE_NAME)"
+    assert list(variables)[-1] == "OTEL_RESOURCE_ATTRIBUTES"  # Kubernetes fills in what stands further up only
 
 
 @pytest.mark.parametrize(("tail", "share"), [(None, "0.1"), (TailSamplingSettings(), "1")])
