@@ -1,15 +1,14 @@
 """A real OpenSearch process behind the managed domains of the local AWS.
 
 It is the distribution from Maven Central on the machine's JDK, one node, on the sandbox's own address. Its data outlive
-a restart and go with `down`. OpenSearch refuses to run as root, so root's sandbox runs it as a user id of its own.
+a restart and go with `down`. OpenSearch refuses to run as root.
 """
 
-import os
 import shutil
 from pathlib import Path
 
 from sandbox import paths, processes
-from sandbox.aws import certificates, java, opensearch_config, ports
+from sandbox.aws import certificates, java, opensearch_config, ports, unprivileged
 from sandbox.aws.health import wait_ready
 from sandbox.aws.opensearch_config import PORT
 from sandbox.toolchain import maven
@@ -20,13 +19,6 @@ _SERVER = f"org.opensearch.distribution.integ-test-zip:opensearch:{VERSION}:zip"
 _SECURITY = f"org.opensearch.plugin:opensearch-security:{VERSION}.0:zip"
 _START_SECONDS = 300  # 12 on an idle machine
 _HEAP_MIB = 512
-_USER = 64920  # nobody's: no file of the machine belongs to it
-# Root's home is closed to other users, so the process sees its folder here, in a mount namespace of its own.
-_INSIDE = Path("/mnt")
-_AS_USER = (
-    'mount --bind "$1" /mnt && '
-    'exec setpriv --reuid="$2" --regid="$2" --clear-groups --no-new-privs --bounding-set=-all /mnt/home/bin/opensearch'
-)
 
 
 def up(host: str, *, secure: bool) -> None:
@@ -46,7 +38,8 @@ def up(host: str, *, secure: bool) -> None:
     opensearch_config.write(folder(), _seen(), host, secure=secure)
     for path in (folder() / "config").rglob("*"):
         path.chmod(0o700 if path.is_dir() else 0o600)  # keys are among them
-    processes.start(NAME, _command(), env=_environment(java_home))
+    command = unprivileged.command(NAME, folder(), "home/bin/opensearch")
+    processes.start(NAME, command, env=_environment(java_home))
     wait_ready(url(host, secure=secure), folder() / "config", _START_SECONDS, NAME)
 
 
@@ -82,14 +75,6 @@ def _unpack(*, secure: bool) -> None:
         shutil.rmtree(plugin, ignore_errors=True)
 
 
-def _command() -> list[str]:
-    if not _as_root():
-        return [str(folder() / "home" / "bin" / "opensearch")]
-    _hand_over(folder())
-    unshare = ["unshare", "--mount", "--propagation", "private"]
-    return [*unshare, "sh", "-c", _AS_USER, NAME, str(folder()), str(_USER)]
-
-
 def _environment(java_home: Path) -> dict[str, str]:
     return {
         "OPENSEARCH_JAVA_HOME": str(java_home),
@@ -99,17 +84,5 @@ def _environment(java_home: Path) -> dict[str, str]:
     }
 
 
-def _as_root() -> bool:
-    return os.geteuid() == 0
-
-
 def _seen() -> Path:
-    """The folder as the process itself sees it."""
-    return _INSIDE if _as_root() else folder()
-
-
-def _hand_over(path: Path) -> None:
-    """Makes everything under `path` the process's own."""
-    for root, folders, files in os.walk(path):
-        for name in (root, *(os.path.join(root, entry) for entry in (*folders, *files))):  # noqa: PTH118 - os.walk's
-            os.chown(name, _USER, _USER, follow_symlinks=False)
+    return unprivileged.seen(folder())
