@@ -36,7 +36,7 @@ AGGREGATIONS = {"sum": ("max", "count"), "max": ("min",), "min": ("max",), "avg"
 # Changes that change nothing: alerts, changes, the reason. They are listed, and no case could notice them.
 EQUIVALENT = (
     (
-        r"\w+(Errors|Failing|Full|Used)|DatabaseSlowQueries",
+        r"\w+(Errors|Failing|Full|Used)|DatabaseSlowQueries|Jaeger\w+Slow",
         r"comparator, line [25]: > -> >=",
         "a denominator is kept from being 0: without that the share is NaN, which is over no threshold",
     ),
