@@ -21,6 +21,7 @@ PORT = 3101
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "promtail"
 
 LOGS = "/var/log"
+JOURNAL = f"{LOGS}/journal"
 
 # Long enough to send what is in memory.
 STOP_SECONDS = 60
@@ -91,7 +92,8 @@ def values(args: PromtailArgs) -> PromtailValues:
 def node_file_mounts(settings: LogsSettings) -> tuple[Mount, ...]:
     """The folders that logs are read from, each where it is on the node."""
     others = {folder_of(path) for path in settings.extra_node_files}
-    folders = [LOGS, *sorted(folder for folder in others if folder != LOGS and not folder.startswith(f"{LOGS}/"))]
+    # Promtail does not start where there is no journal to open; a node that has none gets an empty folder.
+    folders = [LOGS, JOURNAL, *sorted(one for one in others if one != LOGS and not one.startswith(f"{LOGS}/"))]
     return tuple(
         Mount(
             name="logs" if folder == LOGS else f"logs-{number}",

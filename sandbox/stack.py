@@ -15,7 +15,7 @@ def engine() -> Engine:
     authority = (aws.store_certificates() / "ca.pem").read_text()
     # Where a node has systemd, its journal holds these.
     node_logs = [str(processes.log_path(name)) for name in ("kubelet", "containerd")]
-    values = {"span_store": {"ca": authority}, "logs": {"extra_node_files": node_logs}}
+    values: dict[str, dict[str, Any]] = {"span_store": {"ca": authority}, "logs": {"extra_node_files": node_logs}}
     return Engine(STACK, node.kubeconfig(), state_dir(), values)
 
 

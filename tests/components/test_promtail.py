@@ -55,10 +55,19 @@ def test_further_files_of_the_node_are_read_where_they_are_and_only_their_folder
     spec = pod(promtail(LogsSettings(extra_node_files=files)).only("DaemonSet"))
     mounts = {one["mountPath"]: one for one in spec["containers"][0]["volumeMounts"] if one["name"].startswith("logs")}
     paths = {one["name"]: one["hostPath"]["path"] for one in spec["volumes"] if "hostPath" in one}
-    assert set(mounts) == {"/var/log", "/srv/app", "/opt"}
+    assert set(mounts) == {"/var/log", "/var/log/journal", "/srv/app", "/opt"}
     for folder, mount in mounts.items():
         assert paths[mount["name"]] == folder
         assert mount["readOnly"] is True
+
+
+def test_a_node_without_a_journal_gets_an_empty_one_for_the_agent_would_not_start() -> None:
+    types = {
+        one["hostPath"]["path"]: one["hostPath"]["type"]
+        for one in pod(promtail().only("DaemonSet"))["volumes"]
+        if "hostPath" in one
+    }
+    assert (types["/var/log"], types["/var/log/journal"]) == ("Directory", "DirectoryOrCreate")
 
 
 def test_its_name_for_the_node_is_the_nodes_name() -> None:
