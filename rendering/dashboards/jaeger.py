@@ -12,7 +12,6 @@ from rendering.datasources import Folder
 JAEGER = '{job=~"jaeger.*"}'
 LINKS = (*leads("jaeger"), TO_TRACES, to(Uid.OPENSEARCH, "OpenSearch"))
 LOST = "otelcol_exporter_enqueue_failed_spans_total" + JAEGER
-FAILED = "otelcol_exporter_send_failed_spans_total" + JAEGER
 EVERY = "$__rate_interval"
 
 
@@ -56,10 +55,9 @@ def _health() -> Row:
             ),
             panels.number(
                 title="Spans lost",
-                about="Spans lost in the last hour: the queue was full, or the store failed for too long.",
-                queries=[
-                    Promql(f"(sum(increase({LOST}[1h])) or vector(0)) + (sum(increase({FAILED}[1h])) or vector(0))")
-                ],
+                about="Spans lost in the last hour: the queue was full, for the store was away or slow.",
+                # The counter is made with the first loss, which increase() does not see.
+                queries=[Promql(f"sum(({LOST} unless {LOST} offset 1h) or increase({LOST}[1h])) or vector(0)")],
                 unit="short",
                 links=LINKS,
                 thresholds=[(1, RED)],
@@ -109,11 +107,10 @@ def _spans() -> Row:
             ),
             panels.graph(
                 title="Refused and lost",
-                about="Spans per second refused at the door, dropped at a full queue, given up by the store's writer.",
+                about="Spans per second refused at the door, and dropped at a full queue.",
                 queries=[
                     Promql(f"sum(rate(otelcol_receiver_refused_spans_total{JAEGER}[{EVERY}]))", "refused"),
                     Promql(f"sum(rate({LOST}[{EVERY}]))", "queue full"),
-                    Promql(f"sum(rate({FAILED}[{EVERY}]))", "store failed"),
                 ],
                 unit="ops",
                 links=LINKS,
