@@ -208,6 +208,7 @@ def main() -> None:
             ),
             runbook_base_url=chosen.prometheus.runbook_base_url,
             costs=costs if monthly_cost_usd else None,
+            absent_jobs=chosen.exporters.absent_jobs | ({"promtail"} if chosen.logs.collector != "promtail" else set()),
             oidc_client_secret=secrets.get("grafana_oidc_client_secret"),
             database_password=secrets.get("grafana_database_password"),
         ),

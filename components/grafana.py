@@ -61,6 +61,7 @@ class GrafanaArgs:
     datasources: DatasourceUrls
     runbook_base_url: str  # the alerts' dashboard leads to <it>/<Alert>.md
     costs: Figures | None = None  # no dashboard Cost without
+    absent_jobs: frozenset[str] = frozenset()  # scrape jobs that this stack does not have; nor dashboards about them
     oidc_client_secret: pulumi.Output[str] | None = None  # needed where settings.oidc is set
     database_password: pulumi.Output[str] | None = None  # needed where settings.database is set
 
@@ -136,6 +137,7 @@ def _dashboards(args: GrafanaArgs) -> dict[Folder, dict[str, str]]:
         runbook_base_url=args.runbook_base_url,
         team_directory=CONFIGS / "dashboards",
         costs=args.costs,
+        absent_jobs=args.absent_jobs,
     )
 
 

@@ -1,6 +1,6 @@
 """Grafana's dashboards, one module each, built from the declared services."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rendering.cost import Figures
@@ -30,20 +30,28 @@ from rendering.dashboards import (
     workloads,
 )
 from rendering.dashboards.board import Board
+from rendering.dashboards.links import Uid
 from rendering.datasources import Folder
 from rendering.declarations import Service
 
 
-def boards(services: Sequence[Service], *, runbook_base_url: str, costs: Figures | None = None) -> list[Board]:
+def boards(
+    services: Sequence[Service],
+    *,
+    runbook_base_url: str,
+    costs: Figures | None = None,
+    absent_jobs: Collection[str] = (),
+) -> list[Board]:
     """All dashboards of this stack, in the order people meet them.
 
     runbook_base_url: the directory that holds `<Alert>.md` for each alert.
     costs: what the dashboard Cost reckons with; without it there is none.
+    absent_jobs: scrape jobs that this stack does not have; nor has it the dashboards and panels about them.
     """
     # Where a trace goes through no declared service, it is slow when it would break the strictest promise of any.
     slow_ms = min(each.slo.latency_ms for each in services)
-    return [
-        overview.board(len(services)),
+    found = [
+        overview.board(len(services), absent_jobs),
         alerts.board(runbook_base_url),
         service.board(),
         logs.board(),
@@ -66,6 +74,7 @@ def boards(services: Sequence[Service], *, runbook_base_url: str, costs: Figures
         usage.board(),
         *([cost.board(costs)] if costs is not None else []),
     ]
+    return [board for board in found if board.job not in absent_jobs]
 
 
 def all_dashboards(
@@ -74,14 +83,17 @@ def all_dashboards(
     runbook_base_url: str,
     team_directory: Path | None = None,
     costs: Figures | None = None,
+    absent_jobs: Collection[str] = (),
 ) -> dict[Folder, dict[str, str]]:
     """Each folder's dashboards as JSON by uid; a dashboard's file is named `<uid>.json`. The same for the same input.
 
     team_directory: where teams' own dashboards are, `<folder>/<uid>.json`. Raises DashboardError for a bad one.
     """
     found: dict[Folder, dict[str, str]] = {folder: {} for folder in Folder}
-    for board in boards(services, runbook_base_url=runbook_base_url, costs=costs):
-        found[board.folder][board.uid.value] = board.render()
+    ours = boards(services, runbook_base_url=runbook_base_url, costs=costs, absent_jobs=absent_jobs)
+    missing = frozenset(Uid) - {board.uid for board in ours}
+    for board in ours:
+        found[board.folder][board.uid.value] = board.render(missing)
     if team_directory is not None:
         taken = [uid for dashboards in found.values() for uid in dashboards]
         for folder, dashboards in dropped_in.read(team_directory, taken=taken).items():

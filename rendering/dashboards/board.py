@@ -1,7 +1,7 @@
 """A dashboard as plain data, and its JSON as Grafana reads it from a file."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
-from rendering.dashboards.links import Uid
+from rendering.dashboards.links import Uid, leads_to
 from rendering.dashboards.panels import Panel
 from rendering.dashboards.queries import ref
 from rendering.datasources import PROMETHEUS, Folder
@@ -126,9 +126,14 @@ class Board:
     refresh: str = CALM
     since: str = "now-1h"
     tags: Sequence[str] = field(default=())
+    job: str | None = None
+    """The scrape job that it is about; where that is absent, there is no such dashboard."""
 
-    def render(self) -> str:
-        """JSON, the same for the same input. Numbers of panels follow their order."""
+    def render(self, missing: Collection[str] = ()) -> str:
+        """JSON, the same for the same input. Numbers of panels follow their order.
+
+        missing: uids of dashboards that do not exist here; what leads to them is left out.
+        """
         builder = dashboard.Dashboard(self.title).uid(self.uid).description(self.about)
         builder = builder.tags(tags_of(self.folder, self.tags)).refresh(self.refresh).time(self.since, "now")
         builder = builder.timezone("browser").tooltip(model.DashboardCursorSync.CROSSHAIR).readonly()
@@ -143,6 +148,9 @@ class Board:
         document["annotations"] = {"list": [_OWN_MARKS, *map(_annotation, self.annotations)]}
         for number, panel in enumerate(document["panels"], start=1):
             panel["id"] = number
+            for place in (panel, panel.get("fieldConfig", {}).get("defaults", {})):
+                if place.get("links"):
+                    place["links"] = [link for link in place["links"] if leads_to(link["url"]) not in missing]
         return json.dumps(document, separators=(",", ":"), sort_keys=True) + "\n"
 
 

@@ -43,6 +43,11 @@ class Link:
     url: str
 
 
+def leads_to(url: str) -> str | None:
+    """Uid of the dashboard that a link opens; None where it opens something else."""
+    return url.removeprefix("/d/").partition("?")[0] if url.startswith("/d/") else None
+
+
 def to(uid: Uid, title: str, *carried: str, **variables: str) -> Link:
     """Link to a dashboard at the same time range, with `variables` set: `to(Uid.LOGS, "Logs", service="$service")`.
 

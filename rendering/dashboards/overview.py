@@ -1,5 +1,7 @@
 """The first page: is the platform well, and if not, which service is it."""
 
+from collections.abc import Collection
+
 from rendering.dashboards import panels
 from rendering.dashboards.board import LIVE, Annotation, Board, Row
 from rendering.dashboards.links import (
@@ -25,8 +27,13 @@ TO_PROMETHEUS = to(Uid.PROMETHEUS, "Prometheus")
 FIRING = 'ALERTS{alertstate="firing", severity=~"critical|warning"}'
 
 
-def board(service_count: int) -> Board:
-    """`service_count`: how many services are declared, each of which has a tile."""
+def board(service_count: int, absent_jobs: Collection[str] = ()) -> Board:
+    """The page that Grafana opens with.
+
+    service_count: how many services are declared, each of which has a tile.
+    absent_jobs: scrape jobs that this stack does not have, such as one of a database that is not watched.
+    """
+    databases = _databases(absent_jobs)
     return Board(
         uid=Uid.OVERVIEW,
         folder=Folder.PLATFORM,
@@ -42,7 +49,14 @@ def board(service_count: int) -> Board:
                 "{{alertname}} {{service}}",
             )
         ],
-        rows=[_health(service_count), _traffic(), _resources(), _business(), _databases(), _stack()],
+        rows=[
+            _health(service_count),
+            _traffic(),
+            _resources(),
+            _business(),
+            *([databases] if databases.panels else []),
+            _stack(),
+        ],
     )
 
 
@@ -247,36 +261,39 @@ def _business() -> Row:
     )
 
 
-def _databases() -> Row:
-    return Row(
-        "Databases",
-        [
-            panels.graph(
-                title="Database connections",
-                about="Open connections of PostgreSQL, and how many it allows. Dashed: HighDatabaseConnections (80).",
-                queries=[
-                    Promql("sum(pg_stat_database_numbackends)", "open"),
-                    Promql("sum(pg_settings_max_connections)", "allowed"),
-                ],
-                unit="short",
-                links=(TO_POSTGRESQL, TO_ALERTS),
-                series_link=TO_POSTGRESQL,
-                thresholds=[(80, RED)],
-                width=HALF,
-            ),
-            panels.graph(
-                title="Redis clients and memory",
-                about="Connections to Redis, and megabytes it uses.",
-                queries=[
-                    Promql("sum(redis_connected_clients)", "clients"),
-                    Promql("sum(redis_memory_used_bytes) / 1e6", "megabytes"),
-                ],
-                unit="short",
-                links=(TO_REDIS, TO_ALERTS),
-                series_link=TO_REDIS,
-                width=HALF,
-            ),
+def _databases(absent_jobs: Collection[str]) -> Row:
+    by_job = {"postgres-exporter": _postgresql(), "redis-exporter": _redis()}
+    return Row("Databases", [panel for job, panel in by_job.items() if job not in absent_jobs])
+
+
+def _postgresql() -> panels.Panel:
+    return panels.graph(
+        title="Database connections",
+        about="Open connections of PostgreSQL, and how many it allows. Dashed: HighDatabaseConnections (80).",
+        queries=[
+            Promql("sum(pg_stat_database_numbackends)", "open"),
+            Promql("sum(pg_settings_max_connections)", "allowed"),
         ],
+        unit="short",
+        links=(TO_POSTGRESQL, TO_ALERTS),
+        series_link=TO_POSTGRESQL,
+        thresholds=[(80, RED)],
+        width=HALF,
+    )
+
+
+def _redis() -> panels.Panel:
+    return panels.graph(
+        title="Redis clients and memory",
+        about="Connections to Redis, and megabytes it uses.",
+        queries=[
+            Promql("sum(redis_connected_clients)", "clients"),
+            Promql("sum(redis_memory_used_bytes) / 1e6", "megabytes"),
+        ],
+        unit="short",
+        links=(TO_REDIS, TO_ALERTS),
+        series_link=TO_REDIS,
+        width=HALF,
     )
 
 

@@ -28,6 +28,7 @@ def board() -> Board:
                 several=True,
             ),
         ],
+        job="postgres-exporter",
         rows=[_health(), _connections(), _work(), _storage(), _log()],
     )
 

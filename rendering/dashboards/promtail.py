@@ -20,6 +20,7 @@ def board() -> Board:
         title="Promtail",
         about="Does every node's agent read its logs and get rid of them, and what does it leave out?",
         variables=[Variable("node", "Node", 'label_values(up{job="promtail"}, node)', several=True)],
+        job="promtail",
         rows=[_health(), _flow(), _left_out(), process_row("promtail"), log_row("promtail")],
     )
 

@@ -19,6 +19,7 @@ def board() -> Board:
         title="Redis",
         about="Memory, hit ratio, commands and connections of Redis.",
         variables=[Variable("instance", "Instance", "label_values(redis_up, instance)", several=True)],
+        job="redis-exporter",
         rows=[_health(), _work(), _memory()],
     )
 

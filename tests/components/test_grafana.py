@@ -244,3 +244,10 @@ def test_grafana_evaluates_no_alerts_of_its_own_so_replicas_need_no_peers() -> N
     alerting = settings_of(grafana())["unified_alerting"]
     assert alerting["execute_alerts"] == "false"
     assert "ha_peers" not in alerting
+
+
+def test_what_the_stack_does_not_watch_has_no_dashboard() -> None:
+    infrastructure = f"grafana-dashboards-{Folder.INFRASTRUCTURE.slug}"
+    there = grafana().only("ConfigMap", infrastructure)["data"]
+    without = grafana(absent_jobs=frozenset({"redis-exporter"})).only("ConfigMap", infrastructure)["data"]
+    assert set(there) - set(without) == {"redis.json"}

@@ -251,6 +251,30 @@ def test_queries_of_prometheus_name_no_external_label(dashboards: dict[str, Docu
     assert found == []
 
 
+@pytest.mark.parametrize(
+    ("absent", "gone"),
+    [
+        ({"postgres-exporter"}, {Uid.POSTGRESQL}),
+        ({"postgres-exporter", "redis-exporter"}, {Uid.POSTGRESQL, Uid.REDIS}),
+        ({"promtail"}, {Uid.PROMTAIL}),
+    ],
+)
+def test_what_is_not_scraped_has_no_dashboard_and_nothing_leads_to_it(
+    platform: Platform, absent: set[str], gone: set[Uid]
+) -> None:
+    rendered = all_dashboards(platform.services, runbook_base_url=RUNBOOKS, costs=costs_of("prod"), absent_jobs=absent)
+    found = {uid: json.loads(text) for folder in rendered.values() for uid, text in folder.items()}
+    assert set(Uid) - set(found) == gone
+    assert {
+        uid for document in found.values() for uid in re.findall(r'"/d/([\w-]+)', json.dumps(document))
+    } & gone == set()
+    assert [line for document in found.values() for line in problems(document)] == []
+    overview = {panel["title"] for panel in all_panels(found[Uid.OVERVIEW])}
+    assert ("Database connections" in overview) is (Uid.POSTGRESQL not in gone)
+    assert ("Redis clients and memory" in overview) is (Uid.REDIS not in gone)
+    assert ("Databases" in overview) is not ({Uid.POSTGRESQL, Uid.REDIS} <= gone)
+
+
 def test_the_guide_lists_every_dashboard(ours: dict[str, Document], platform: Platform) -> None:
     rendered = all_dashboards(platform.services, runbook_base_url=RUNBOOKS, costs=costs_of("prod"))
     rows = re.findall(
