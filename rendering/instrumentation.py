@@ -1,7 +1,9 @@
 """The OTEL_* settings by which a stock OpenTelemetry SDK finds the collector and its sampling rates."""
 
-from rendering.sampling import UNDECLARED_SHARE, begun_share
+from rendering.sampling import begun_share
 
+# What a client samples at until it has asked for its rate.
+INITIAL_SHARE = 0.1
 ASK_EVERY_SECONDS = 60
 
 
@@ -14,7 +16,7 @@ def opentelemetry_settings(
     `at_the_end`: which traces are kept is decided there, so a client begins every one before it has asked for its rate.
     """
     sampling = f"endpoint={sampling_grpc_url},pollingIntervalMs={ASK_EVERY_SECONDS * 1000}"
-    initial_share = begun_share(UNDECLARED_SHARE, at_the_end=at_the_end)
+    initial_share = begun_share(INITIAL_SHARE, at_the_end=at_the_end)
     attributes = {
         "k8s.cluster.name": cluster,
         "deployment.environment.name": environment,
