@@ -1,7 +1,7 @@
 """Do the rule tests notice when a rule is wrong? Each rule is changed in one place at a time, and promtool must object.
 
-Changed are comparators, thresholds, `for`, aggregations and their labels, and matchers. A change that no case notices
-survives, and is printed: either a case is missing, or the change means the same (rounded figures, say).
+Changed are comparators, thresholds, factors, `for`, aggregations and their labels, and matchers. A change that no case
+notices survives, and is printed: either a case is missing, or the change means the same (rounded figures, say).
 
     python -m tests.rules.mutation            everything, results cached by rule
     python -m tests.rules.mutation HighLatency PodRestarting
@@ -32,6 +32,9 @@ Rule = dict[str, Any]
 LEAST_NOTICED = 0.95
 COMPARATORS = {">": ("<", ">="), "<": (">", "<="), ">=": ("<", ">"), "<=": (">", "<"), "==": ("!=",), "!=": ("==",)}
 AGGREGATIONS = {"sum": ("max", "count"), "max": ("min",), "min": ("max",), "avg": ("max",), "count": ("sum",)}
+
+NUMBER = r"(\d+(?:\.\d+)?)\b"
+BEFORE_FACTOR = r"(?:^|[(,+*-]|\bor\b)"  # a number that is compared is a threshold already, whatever it multiplies
 
 # Changes that change nothing: alerts, changes, the reason. They are listed, and no case could notice them.
 EQUIVALENT = (
@@ -135,11 +138,17 @@ def _replacements(code: str, expression: str) -> Iterator[tuple[int, int, str, s
     for match in re.finditer(r"[<>]=?|[=!]=", bare):
         for other in COMPARATORS[match[0]]:
             yield match.start(), match.end(), other, "comparator"
-    for match in re.finditer(r"(?<=[<>=]) *(\d+(?:\.\d+)?)\b(?! *\* *[a-z(])", bare):
-        value = float(match[1])
-        for factor in (1.3, 0.7):
-            if value:
-                yield match.start(1), match.end(1), f"{value * factor:g}", "threshold"
+    thresholds = list(re.finditer(rf"(?<=[<>=]) *{NUMBER}", bare))
+    known = {match.start(1) for match in thresholds}
+    factors = [
+        match for match in re.finditer(rf"{BEFORE_FACTOR}\s*{NUMBER}(?= *\*)", bare) if match.start(1) not in known
+    ]
+    for kind, matches in (("threshold", thresholds), ("factor", factors)):
+        for match in matches:
+            value = float(match[1])
+            for change in (1.3, 0.7):
+                if value:
+                    yield match.start(1), match.end(1), f"{value * change:g}", kind
     for match in re.finditer(r"\b(sum|max|min|avg|count)(?= *(?:by|\())", bare):
         for other in AGGREGATIONS[match[1]]:
             yield match.start(), match.end(), other, "aggregation"
@@ -239,14 +248,22 @@ def reason(mutant: Mutant) -> str | None:
     return next(found, None)
 
 
-def main() -> int:
-    total, survivors = run(set(sys.argv[1:]))
+def report(names: set[str]) -> tuple[float, str]:
+    """The share of changes noticed, of those that change something; and the survivors, line by line, with the sum."""
+    total, survivors = run(names)
     excused = [mutant for mutant in survivors if reason(mutant)]
-    for mutant in survivors:
-        print(f"{mutant.name}: {mutant.change}" + (f" ({reason(mutant)})" if reason(mutant) else ""))
+    lines = [
+        f"{mutant.name}: {mutant.change}" + (f" ({reason(mutant)})" if reason(mutant) else "") for mutant in survivors
+    ]
     noticed, able = total - len(survivors), total - len(excused)
     share = noticed / able
-    print(f"{noticed} of {total} changes noticed; {len(excused)} change nothing: {share:.1%} of the others")
+    lines.append(f"{noticed} of {total} changes noticed; {len(excused)} change nothing: {share:.1%} of the others")
+    return share, "\n".join(lines)
+
+
+def main() -> int:
+    share, text = report(set(sys.argv[1:]))
+    print(text)
     return 0 if share >= LEAST_NOTICED else 1
 
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -65,7 +66,7 @@ def test_case(case: Case, failures: dict[tuple[str, str], str]) -> None:
     assert failures[(case.file, case.title)] == ""
 
 
-def _rules() -> list[dict[str, str]]:
+def _rules() -> list[dict[str, Any]]:
     documents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in rendered.NATIVE.glob("*.yaml")]
     return [rule for document in documents for group in document["groups"] for rule in group["rules"]]
 
@@ -85,6 +86,51 @@ def test_every_recording_rule_has_a_value_case() -> None:
     records |= {"service_slo:latency_objective:info", "service:slo_latency_objective:seconds"}
     expressions = " ".join(expression for case in CASES if case.kind == "record" for expression in case.body["values"])
     assert records - set(re.findall(r"[a-z0-9_]+:[a-z0-9_]+:[a-z0-9_]+", expressions)) == set()
+
+
+def test_every_form_of_an_alert_has_a_case_where_it_fires() -> None:
+    """Rules of one name differ in labels: the windows of a budget, say."""
+    fires = [case for case in CASES if case.kind == "fires"]
+    for name, forms in _by_name("alert").items():
+        for form in forms:
+            labels = _own(form, forms) - {("severity", form["labels"]["severity"])}
+            assert labels or len(forms) == 1, f"nothing tells the rules of {name} apart"
+            assert any(case.subject == name and labels <= set(case.body.get("labels", {}).items()) for case in fires), (
+                f"{name} with {sorted(labels)} fires in no case"
+            )
+
+
+def test_every_form_of_a_record_has_a_value_case() -> None:
+    """And one that is not empty."""
+    values = [
+        (expression, sample)
+        for case in CASES
+        if case.kind == "record"
+        for expression, samples in case.body["values"].items()
+        for sample in samples
+    ]
+    for name, forms in _by_name("record").items():
+        for form in forms:
+            own = [f'{label}="{value}"' for label, value in _own(form, forms)]
+            assert any(
+                re.search(rf"(?<![\w:]){name}(?![\w:])", expression) and all(text in sample for text in own)
+                for expression, sample in values
+            ), f"no value of {name} with {own}"
+
+
+def _by_name(kind: str) -> dict[str, list[dict[str, Any]]]:
+    """Rules by the name they share."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for rule in _rules():
+        if kind in rule:
+            found.setdefault(rule[kind], []).append(rule)
+    return found
+
+
+def _own(form: dict[str, Any], forms: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """The labels that not all rules of a name have."""
+    each = [set(other.get("labels", {}).items()) for other in forms]
+    return set(form.get("labels", {}).items()) - set.intersection(*each)
 
 
 def test_titles_are_unique() -> None:
