@@ -148,9 +148,24 @@ def _links(rule: Document, args: RulesArgs) -> dict[str, str]:
     links["dashboard_url"] = f"{args.grafana_url}/d/{_DASHBOARDS[category]}"
     if category in _PER_SERVICE:
         links["dashboard_url"] += _OF_SERVICE
-        links["logs_url"] = f"{args.grafana_url}/d/logs{_OF_SERVICE}"
+    if (logs := _logs(rule, category, f"{args.grafana_url}/d/logs")) is not None:
+        links["logs_url"] = logs
     marked = threshold(rule)
     return links if marked is None else links | {"threshold": f"{marked[0]:.12g} ({marked[1]})"}
+
+
+def _logs(rule: Document, category: str, url: str) -> str | None:
+    """The dashboard Logs (at `url`), narrowed to what the alert is about; None where it has no log."""
+    if category in _PER_SERVICE:
+        return url + _OF_SERVICE
+    if category == "kubernetes":
+        # An alert about a node or the control plane has no namespace; an empty link is none.
+        return f"{{{{ if $labels.namespace }}}}{url}{_OF_POD}{{{{ end }}}}"
+    if category == "stack":
+        tools = sorted(_TOOLS.intersection(re.findall(r'job="([a-z]+)"', rule["expr"])))
+        return f"{url}?var-service={tools[0]}" if len(tools) == 1 else None
+    store = {"database": "postgresql", "redis": "redis"}.get(category)
+    return f"{url}?var-service={store}" if store else None
 
 
 # Category -> uid of the dashboard that shows it.
@@ -168,6 +183,9 @@ _DASHBOARDS = {
 _PER_SERVICE = frozenset({"service-health", "resources", "security", "slo"})
 # An alert of these categories need not name a service (the API server's does not); an empty variable shows nothing.
 _OF_SERVICE = "{{ if $labels.service }}?var-service={{ $labels.service }}{{ end }}"
+_OF_POD = "?var-namespace={{ $labels.namespace }}{{ if $labels.pod }}&var-pod={{ $labels.pod }}{{ end }}"
+_TOOLS = frozenset({"prometheus", "alertmanager", "grafana", "loki", "promtail", "jaeger"})
+"""Jobs that are called as the tool calls itself in its log lines."""
 
 
 _SLO_ALERTS = frozenset(

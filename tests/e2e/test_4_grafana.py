@@ -13,7 +13,7 @@ import pytest
 
 from rendering.dashboards.gates import all_panels
 from rendering.dashboards.links import Uid
-from rendering.datasources import TRACE_LABEL, Folder
+from rendering.datasources import LOKI, TRACE_LABEL, Folder
 from sandbox import platform
 from sandbox.dashboard_queries import panel_queries, resolved_variables, run
 from sandbox.paths import repo_root
@@ -112,17 +112,35 @@ def test_a_log_line_leads_to_its_trace(
 
 
 @pytest.fixture(scope="module")
-def alerts(grafana: httpx.Client) -> dict[str, dict[str, str]]:
-    """Annotations of every alert, by its name; `service` filled in as for an alert about the gateway."""
-    groups = grafana.get(f"{PROMETHEUS}/rules", params={"type": "alert"}).raise_for_status().json()["data"]["groups"]
+def about(grafana: httpx.Client) -> dict[str, str]:
+    """Labels of an alert about a pod of the gateway."""
+    window = {"match[]": 'up{job="services", service="api-gateway"}', "start": int(time.time()) - 60}
+    [one, *_] = grafana.get(f"{PROMETHEUS}/series", params=window).raise_for_status().json()["data"]
+    return {name: one[name] for name in ("service", "namespace", "pod")}
+
+
+@pytest.fixture(scope="module")
+def alerts(grafana: httpx.Client, about: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Annotations of every alert on metrics and on log lines, by its name, filled in as `about` the gateway."""
+    found = {}
+    for rules in (f"{PROMETHEUS}/rules", f"/api/datasources/proxy/uid/{LOKI.uid}/prometheus/api/v1/rules"):
+        groups = grafana.get(rules, params={"type": "alert"}).raise_for_status().json()["data"]["groups"]
+        named = {rule["name"]: rule["annotations"] for group in groups for rule in group["rules"] if _alerts(rule)}
+        assert named, rules
+        found |= named
     return {
-        rule["name"]: {
-            name: re.sub(r"{{ (if .*?|end) }}", "", text).replace("{{ $labels.service }}", "api-gateway")
-            for name, text in rule["annotations"].items()
-        }
-        for group in groups
-        for rule in group["rules"]
+        alert: {name: _filled(text, about) for name, text in annotations.items()}
+        for alert, annotations in found.items()
     }
+
+
+def _alerts(rule: dict[str, Any]) -> bool:
+    return bool(rule["type"] == "alerting")
+
+
+def _filled(text: str, labels: dict[str, str]) -> str:
+    text = re.sub(r"{{ (if .*?|end) }}", "", text)
+    return re.sub(r"{{ \$labels\.(\w+) }}", lambda match: labels.get(match[1], match[0]), text)
 
 
 def opened(grafana: httpx.Client, link: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -143,17 +161,29 @@ def test_every_alert_leads_to_a_dashboard_that_knows_what_the_alert_is_about(
         assert variables.keys() <= known, link
 
 
-def test_an_alert_about_a_service_leads_to_its_log_lines(
-    grafana: httpx.Client, alerts: dict[str, dict[str, str]]
+def test_an_alert_leads_to_the_log_lines_of_what_it_is_about(
+    grafana: httpx.Client, alerts: dict[str, dict[str, str]], about: dict[str, str]
 ) -> None:
-    [link] = {annotations["logs_url"] for annotations in alerts.values() if "logs_url" in annotations}
-    dashboard, chosen = opened(grafana, link)
-    assert chosen == {"service": "api-gateway"}
-    others, _ = resolved_variables(grafana, dashboard)
-    lines = [each for each in panel_queries(dashboard, others | chosen) if each.panel == "Lines"]
-    assert len(lines) == 1
-    assert 'service=~"api-gateway"' in lines[0].target["expr"]
-    assert run(grafana, lines) == {}
+    links = {annotations["logs_url"] for annotations in alerts.values() if "logs_url" in annotations}
+    tools = ("prometheus", "alertmanager", "grafana", "loki", "promtail")
+    narrowed = [
+        {"service": "api-gateway"},
+        {"namespace": about["namespace"], "pod": about["pod"]},
+        *({"service": name} for name in ("postgresql", "redis", *tools)),
+    ]
+    assert sorted(str(opened(grafana, link)[1]) for link in links) == sorted(map(str, narrowed))
+    for link in links:
+        dashboard, chosen = opened(grafana, link)
+        others, _ = resolved_variables(grafana, dashboard)
+        lines = [each for each in panel_queries(dashboard, others | chosen) if each.panel == "Lines"]
+        assert len(lines) == 1
+        for name, value in chosen.items():
+            assert f'{name}=~"{value}"' in lines[0].target["expr"]
+        failed = run(grafana, lines)
+        # A tool or a store in good health may have said nothing for a while; who is under traffic has not.
+        if chosen.get("service") in {"postgresql", "redis", *tools}:
+            failed = {name: why for name, why in failed.items() if not why.startswith("no data")}
+        assert failed == {}, link
 
 
 def test_the_dashboard_of_alerts_leads_to_each_ones_runbook(

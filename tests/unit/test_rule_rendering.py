@@ -171,6 +171,24 @@ def test_links_are_added_to_every_alert_in_one_place() -> None:
     assert all("runbook_url" in rule["annotations"] for rule in alerts(render()).values())
 
 
+@pytest.mark.parametrize(
+    ("alert", "logs"),
+    [
+        ("DatabaseDown", "https://grafana.example/d/logs?var-service=postgresql"),
+        ("RedisDown", "https://grafana.example/d/logs?var-service=redis"),
+        ("PrometheusConfigReloadFailed", "https://grafana.example/d/logs?var-service=prometheus"),
+        (
+            "KubernetesPodCrashLooping",
+            "{{ if $labels.namespace }}https://grafana.example/d/logs?var-namespace={{ $labels.namespace }}"
+            "{{ if $labels.pod }}&var-pod={{ $labels.pod }}{{ end }}{{ end }}",
+        ),
+        ("Watchdog", None),
+    ],
+)
+def test_an_alert_leads_to_the_logs_of_what_it_is_about(alert: str, logs: str | None) -> None:
+    assert alerts(render())[alert]["annotations"].get("logs_url") == logs
+
+
 def test_an_override_changes_threshold_duration_severity_and_team_and_nothing_else() -> None:
     override = Override(threshold=0.2, for_="7m", severity="info", team="security")
     before, after = alerts(render()), alerts(render(overrides={"HighErrorRate": override}))
