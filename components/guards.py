@@ -1,6 +1,7 @@
 """Refuses, at preview, to take what exists and is not this stack's, and to shrink a volume.
 
-Server-side apply would adopt a same-named object silently, and a later destroy would delete it.
+Server-side apply would adopt a same-named object silently, and a later destroy would delete it. So would S3 in its
+first region a bucket of the same account.
 """
 
 from collections.abc import Mapping
@@ -8,9 +9,11 @@ from typing import Any
 
 import pulumi
 
+from components import s3
 from components.settings.base import SettingsError
 
 OWNER_LABEL = "observability-stack/stack"
+_BUCKET = "aws:s3/bucket:Bucket"
 _ON_PREVIEW = pulumi.ResourceHookOptions(on_dry_run=True)
 
 
@@ -19,7 +22,10 @@ class GuardError(Exception):
 
 
 def guard_cluster(stack: str) -> None:
-    """From here on every Kubernetes object carries the stack's name, and each change to the cluster is looked at."""
+    """From here on every Kubernetes object carries the stack's name.
+
+    Each change to the cluster is looked at, and each new bucket.
+    """
 
     def check_owner(args: pulumi.ResourceHookArgs) -> None:
         manifest: Mapping[str, Any] = args.new_inputs or {}
@@ -32,7 +38,14 @@ def guard_cluster(stack: str) -> None:
         before_update=[pulumi.ResourceHook("refuse-shrinking", check_size, _ON_PREVIEW)],
     )
 
+    bucket_hooks = pulumi.ResourceHookBinding(
+        before_create=[pulumi.ResourceHook("refuse-bucket", check_bucket, _ON_PREVIEW)]
+    )
+
     def guard(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+        if args.type_ == _BUCKET:
+            opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(hooks=bucket_hooks))
+            return pulumi.ResourceTransformResult(props=args.props, opts=opts)
         if not (args.custom and args.type_.startswith("kubernetes:")):
             return None
         metadata: dict[str, Any] = dict(args.props["metadata"])  # type: ignore[arg-type]  # plain, as we wrote it
@@ -52,6 +65,16 @@ def check_size(args: pulumi.ResourceHookArgs) -> None:
     old, new = (_requested_gib(inputs or {}) for inputs in (args.old_inputs, args.new_inputs))
     if new < old:
         raise GuardError(f"{args.name} has {old} GiB and no volume can shrink; set storage.size_gib to {old} or more")
+
+
+def check_bucket(args: pulumi.ResourceHookArgs) -> None:
+    """Raises GuardError for a bucket that is there already, whoever has it."""
+    name = (args.new_inputs or {})["bucket"]
+    if s3.bucket_exists(name):
+        raise GuardError(
+            f"bucket {name} exists and is not this stack's; choose another name (setting object_store.bucket), "
+            f"or take it in: pulumi import {_BUCKET} {args.name} {name}"
+        )
 
 
 def check_existing_secrets(namespace: str, expected_keys: Mapping[str, frozenset[str]]) -> None:

@@ -11,16 +11,21 @@ from components.settings.reference import example
 from components.settings.secrets import catalogue
 from sandbox import aws, node
 from sandbox.engine import Engine
+from sandbox.stack import STACK
 
 
 @contextmanager
 def fresh(stack: str) -> Iterator[Engine]:
-    """An engine for `stack` with no state, a cluster of its own, and made-up secrets; all gone afterwards."""
+    """An engine for `stack` with no state, a cluster of its own, and made-up secrets; all gone afterwards.
+
+    Bucket names are everyone's: the running stack of the sandbox has the one of its stack file.
+    """
     secrets = [secret.name for secret in catalogue(example())]
     if aws.status() is None:
         aws.up("127.0.0.1", span_store=False)
     with node.simulated_cluster(f"preview-{stack}") as kubeconfig, tempfile.TemporaryDirectory() as folder:
-        engine = Engine(stack, kubeconfig, Path(folder))
+        values = {"object_store": {"bucket": "preview-observability-logs"}} if stack == STACK else {}
+        engine = Engine(stack, kubeconfig, Path(folder), values)
         engine.prepare({name: f"https://made-up.example/{name}" for name in secrets})
         yield engine
 

@@ -1,11 +1,19 @@
-"""Volumes never shrink. (That nothing is taken over is shown against a real API server, in tests/e2e.)"""
+"""Volumes never shrink, and a bucket that exists is refused.
 
-from typing import Any
+That nothing in Kubernetes is taken over is shown against a real API server, in tests/e2e.
+"""
 
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import Any, ClassVar
+
+import boto3
 import pulumi
 import pytest
 
-from components.guards import GuardError, check_size
+from components.guards import GuardError, check_bucket, check_size
+from tests.http_server import serving
+from tests.unit import aws_engine
 
 CLAIM = "kubernetes:core/v1:PersistentVolumeClaim"
 
@@ -32,3 +40,75 @@ def test_a_larger_volume_passes() -> None:
 
 def test_other_objects_are_not_looked_at() -> None:
     check_size(change(5, 4, kind="kubernetes:core/v1:ConfigMap"))
+
+
+def bucket(name: str) -> pulumi.ResourceHookArgs:
+    kind = "aws:s3/bucket:Bucket"
+    return pulumi.ResourceHookArgs(urn="", id="", name="object-store-bucket", type=kind, new_inputs={"bucket": name})
+
+
+@pytest.fixture
+def moto() -> Iterator[str]:
+    with aws_engine.moto() as address:
+        yield address
+
+
+def test_a_bucket_that_exists_is_refused_with_the_ways_out(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
+    boto3.client("s3", "us-east-1", endpoint_url=moto, aws_access_key_id="a", aws_secret_access_key="b").create_bucket(
+        Bucket="theirs"
+    )
+    with pytest.raises(GuardError) as refused:
+        check_bucket(bucket("theirs"))
+    assert str(refused.value) == (
+        "bucket theirs exists and is not this stack's; choose another name (setting object_store.bucket), "
+        "or take it in: pulumi import aws:s3/bucket:Bucket object-store-bucket theirs"
+    )
+    check_bucket(bucket("ours"))
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Answers as S3 does to somebody it does not know, or as a proxy does that lets nobody through."""
+
+    region: ClassVar[dict[str, str]] = {"x-amz-bucket-region": "eu-central-1"}
+    answers: ClassVar[dict[str, tuple[int, dict[str, str]]]] = {
+        "/private": (403, region),
+        "/elsewhere": (301, region),
+        "/free": (404, {}),
+        "/behind-a-proxy": (403, {}),
+        "/broken": (503, region),
+    }
+
+    def do_HEAD(self) -> None:
+        status, headers = self.answers[self.path]
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Silent."""
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with serving(Refusing) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        yield
+
+
+@pytest.mark.parametrize("name", ["private", "elsewhere"])
+def test_a_bucket_that_is_not_ours_to_see_is_refused_too(name: str, s3: None) -> None:
+    with pytest.raises(GuardError, match=f"^bucket {name} exists"):
+        check_bucket(bucket(name))
+
+
+@pytest.mark.parametrize("name", ["free", "behind-a-proxy", "broken"])
+def test_what_does_not_tell_of_a_bucket_refuses_none(name: str, s3: None) -> None:
+    check_bucket(bucket(name))
+
+
+def test_without_an_s3_to_ask_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    check_bucket(bucket("any"))

@@ -6,7 +6,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+import yaml
 
 from sandbox import preview
 from sandbox.engine import Engine, EngineError
@@ -118,6 +120,26 @@ def test_secrets_that_others_keep_are_used_in_place(nowhere: Engine) -> None:
         kubectl(*secret, "--from-literal=secret-key=made-up")
         assert "grafana-secrets" not in made()
     assert "grafana-secrets" in made()
+
+
+def test_a_bucket_that_exists_is_refused_by_name(nowhere: Engine) -> None:
+    variables = nowhere.environment()
+    config = yaml.safe_load(Path(variables["PULUMI_OPTION_CONFIG_FILE"]).read_text())["config"]
+    name = config["observability-stack:object_store"]["bucket"]
+    s3 = boto3.client(
+        "s3",
+        variables["AWS_REGION"],
+        endpoint_url=variables["AWS_ENDPOINT_URL"],
+        aws_access_key_id="somebody-else",
+        aws_secret_access_key="made-up",
+    )
+    s3.create_bucket(Bucket=name)
+    try:
+        with pytest.raises(EngineError) as refused:
+            nowhere.run("preview", capture=True)
+    finally:
+        s3.delete_bucket(Bucket=name)
+    assert f"bucket {name} exists and is not this stack's" in refused.value.output
 
 
 def test_an_object_of_somebody_else_is_refused_by_name(nowhere: Engine) -> None:
