@@ -8,7 +8,8 @@ cp /etc/opensearch/ca.pem /etc/opensearch/node.pem /etc/opensearch-key/node-key.
 chmod 600 /conf/certificates/*
 # The image ships demonstration users; only the administrator takes their place, and only until the first start has
 # written the users into the store.
-hash=$(sh "$home/plugins/opensearch-security/tools/hash.sh" -env MASTER_PASSWORD | tail -n 1)
+hash=$(bash "$home/plugins/opensearch-security/tools/hash.sh" -env MASTER_PASSWORD | tail -n 1)
+[ -n "$hash" ] || { echo "the administrator's password could not be hashed" >&2; exit 1; }
 cat >/conf/opensearch-security/internal_users.yml <<END
 _meta: {type: internalusers, config_version: 2}
 $MASTER_USERNAME: {hash: "$hash", reserved: true, backend_roles: [admin]}
