@@ -4,6 +4,8 @@ import json
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -61,9 +63,23 @@ def versions_under(deployed: dict[str, Any], s3: Any) -> Callable[[str], dict[st
     return look
 
 
+@dataclass(frozen=True)
+class Person:
+    login: str
+    password: str
+    made: str
+    """Uid of the dashboard that they made and starred."""
+
+    @contextmanager
+    def client(self, grafana: httpx.Client) -> Iterator[httpx.Client]:
+        login = (self.login, self.password)
+        with httpx.Client(base_url=grafana.base_url, auth=login, trust_env=False, timeout=30) as own:
+            yield own
+
+
 @pytest.fixture
-def person(grafana: httpx.Client) -> str:
-    """Login of an Editor who is in the team `platform`, has starred a dashboard, made one and left a mark."""
+def person(grafana: httpx.Client) -> Person:
+    """An Editor who is in the team `platform`, has made a dashboard, starred it and left a mark."""
     login, password = f"ada-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
     body = {"name": "Ada", "login": login, "email": f"{login}@dharma.example", "password": password, "OrgId": 1}
     user = grafana.post("/api/admin/users", json=body).raise_for_status().json()["id"]
@@ -71,11 +87,12 @@ def person(grafana: httpx.Client) -> str:
     [team] = grafana.get("/api/teams/search", params={"name": "platform"}).raise_for_status().json()["teams"]
     grafana.post(f"/api/teams/{team['id']}/members", json={"userId": user}).raise_for_status()
     with httpx.Client(base_url=grafana.base_url, auth=(login, password), trust_env=False, timeout=30) as own:
-        dashboard = {"dashboard": {"title": f"Made by {login}", "panels": []}, "folderUid": Folder.PLATFORM.uid}
+        panel = {"id": 1, "type": "text", "title": "Notes", "options": {"content": f"of {login}"}}
+        dashboard = {"dashboard": {"title": f"Made by {login}", "panels": [panel]}, "folderUid": Folder.PLATFORM.uid}
         made = own.post("/api/dashboards/db", json=dashboard).raise_for_status().json()
         own.post(f"/api/user/stars/dashboard/uid/{made['uid']}").raise_for_status()
         own.post("/api/annotations", json={"text": f"seen by {login}", "tags": [login]}).raise_for_status()
-    return login
+    return Person(login, password, made["uid"])
 
 
 @pytest.fixture
@@ -99,6 +116,21 @@ def expire(alertmanager: httpx.Client, comment: str) -> None:
     for each in standing(alertmanager):
         if each["comment"] == comment:
             alertmanager.delete(f"/api/v2/silence/{each['id']}").raise_for_status()
+
+
+def starred(person: Person, grafana: httpx.Client) -> list[str]:
+    """Uids of what they starred; only they themselves are told."""
+    with person.client(grafana) as own:
+        found = own.get("/api/search", params={"starred": "true", "type": "dash-db"}).raise_for_status().json()
+    return [each["uid"] for each in found]
+
+
+def silences(alertmanager: httpx.Client) -> list[tuple[str, ...]]:
+    """What is silenced until when, by whom and why: all but ids, states and times of change."""
+    return sorted(
+        (json.dumps(each["matchers"], sort_keys=True), each["endsAt"], each["createdBy"], each["comment"])
+        for each in standing(alertmanager)
+    )
 
 
 def standing(alertmanager: httpx.Client) -> list[dict[str, Any]]:
@@ -130,7 +162,7 @@ def content(grafana: httpx.Client) -> dict[str, Any]:
             )
             for folder in Folder
         },
-        "dashboards": set(own),
+        "dashboards": {uid: get(f"/api/dashboards/uid/{uid}")["dashboard"] for uid in own},
         "marks": {(each["text"], tuple(each["tags"]), each["login"]) for each in marks},
     }
 
@@ -178,11 +210,14 @@ def test_a_backup_brings_back_what_was_lost(
     grafana: httpx.Client,
     alertmanager: httpx.Client,
     versions_under: Callable[[str], dict[str, str]],
-    person: str,
+    person: Person,
     silence: str,
 ) -> None:
-    before = content(grafana)
-    assert person in {login for login, _, _ in before["users"]}
+    before, silenced = content(grafana), silences(alertmanager)
+    assert person.login in {login for login, _, _ in before["users"]}
+    assert f"of {person.login}" in json.dumps(before["dashboards"][person.made])
+    assert starred(person, grafana) == [person.made]
+    assert silence in {comment for *_, comment in silenced}
     said = run_job(backup.TOOL)
     name = said.split("snapshot ", 1)[1].split(":", 1)[0]
     kept = versions_under(f"{backup.PREFIX}{name}/")
@@ -195,13 +230,14 @@ def test_a_backup_brings_back_what_was_lost(
     empty_grafana(image)
     expire(alertmanager, silence)
     answers(grafana)
-    assert person not in {each["login"] for each in grafana.get("/api/users").raise_for_status().json()}
+    assert person.login not in {each["login"] for each in grafana.get("/api/users").raise_for_status().json()}
     assert silence not in {each["comment"] for each in standing(alertmanager)}
 
     assert f"restoring {name}" in restore(NAMESPACE, name)
     answers(grafana)
     assert content(grafana) == before
-    assert [each["comment"] for each in standing(alertmanager)].count(silence) == 1
+    assert starred(person, grafana) == [person.made]
+    assert silences(alertmanager) == silenced
 
 
 def answers(grafana: httpx.Client) -> None:
@@ -217,15 +253,12 @@ def answers(grafana: httpx.Client) -> None:
 
 
 def test_teams_are_those_of_the_file_and_only_members_write_into_their_folders(
-    grafana: httpx.Client, person: str
+    grafana: httpx.Client, person: Person
 ) -> None:
     declared = {"platform", "database", "security", "infrastructure"}
     teams = grafana.get("/api/teams/search").raise_for_status().json()["teams"]
     assert {each["name"] for each in teams} >= declared
-    user = grafana.get("/api/users/lookup", params={"loginOrEmail": person}).raise_for_status().json()["id"]
-    password = uuid.uuid4().hex
-    grafana.put(f"/api/admin/users/{user}/password", json={"password": password}).raise_for_status()
-    with httpx.Client(base_url=grafana.base_url, auth=(person, password), trust_env=False, timeout=30) as own:
+    with person.client(grafana) as own:
         assert {folder: _write(own, folder) for folder in Folder} == {
             Folder.PLATFORM: 200,
             Folder.SERVICES: 200,
