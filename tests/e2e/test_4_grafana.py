@@ -114,7 +114,10 @@ def test_a_log_line_leads_to_its_trace(
 @pytest.fixture(scope="module")
 def about(grafana: httpx.Client) -> dict[str, str]:
     """Labels of an alert about a pod of the gateway."""
-    window = {"match[]": 'up{job="services", service="api-gateway"}', "start": int(time.time()) - 60}
+    window: dict[str, str | int] = {
+        "match[]": 'up{job="services", service="api-gateway"}',
+        "start": int(time.time()) - 60,
+    }
     [one, *_] = grafana.get(f"{PROMETHEUS}/series", params=window).raise_for_status().json()["data"]
     return {name: one[name] for name in ("service", "namespace", "pod")}
 
@@ -122,7 +125,7 @@ def about(grafana: httpx.Client) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def alerts(grafana: httpx.Client, about: dict[str, str]) -> dict[str, dict[str, str]]:
     """Annotations of every alert on metrics and on log lines, by its name, filled in as `about` the gateway."""
-    found = {}
+    found: dict[str, dict[str, str]] = {}
     for rules in (f"{PROMETHEUS}/rules", f"/api/datasources/proxy/uid/{LOKI.uid}/prometheus/api/v1/rules"):
         groups = grafana.get(rules, params={"type": "alert"}).raise_for_status().json()["data"]["groups"]
         named = {rule["name"]: rule["annotations"] for group in groups for rule in group["rules"] if _alerts(rule)}
