@@ -157,6 +157,8 @@ def _config_files(args: JaegerArgs) -> dict[str, str]:
     base = documents.load(CONFIGS / "jaeger.yaml")
     tail = args.settings.tail_sampling
     values = JaegerValues(
+        cluster=args.shared.cluster,
+        environment=args.shared.environment,
         store_kind=args.store.kind,
         username=args.store.username,
         own_ca=args.store.own_ca,

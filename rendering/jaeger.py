@@ -38,6 +38,9 @@ class Role(StrEnum):
 class JaegerValues:
     """What differs per stack."""
 
+    # What every span says of where it is from.
+    cluster: str = "sandbox"
+    environment: str = "sandbox"
     # Which of the two Jaeger believes it speaks to.
     store_kind: Literal["opensearch", "elasticsearch"] = "opensearch"
     # User of the store, whose password is mounted at PASSWORD_FILE; None where the store asks for no login.
@@ -102,6 +105,12 @@ def _backend(base: Mapping[str, Any], values: JaegerValues) -> documents.Documen
     return {values.store_kind: documents.overlay(present, changes)}
 
 
+def _origin(values: JaegerValues) -> documents.Document:
+    said = {"cluster": values.cluster, "environment": values.environment}
+    # A service that says it itself knows better: spans may come from another cluster.
+    return {"actions": [{"key": key, "action": "insert", "value": value} for key, value in said.items()]}
+
+
 def _whole(base: Mapping[str, Any], values: JaegerValues) -> documents.Document:
     default_share = begun_share(UNDECLARED_SHARE, at_the_end=values.tail_sampling is not None)
     document = documents.overlay(
@@ -112,7 +121,8 @@ def _whole(base: Mapping[str, Any], values: JaegerValues) -> documents.Document:
                     "metric_backends": {"span_metrics": {"prometheus": {"endpoint": values.prometheus_url}}}
                 },
                 "remote_sampling": {"file": {"default_sampling_probability": default_share}},
-            }
+            },
+            "processors": {"attributes": _origin(values)},
         },
     )
     backends = document["extensions"]["jaeger_storage"]["backends"]

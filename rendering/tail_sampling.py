@@ -32,7 +32,8 @@ def decided_at_the_end(
     traces = pipelines["traces"]
     [store] = [exporter for exporter in traces["exporters"] if exporter not in document["connectors"]]
     counted = [exporter for exporter in traces["exporters"] if exporter != store]
-    taken_in = {**traces, "processors": ["memory_limiter"], "exporters": [*counted, "forward"]}
+    unbatched = [processor for processor in traces["processors"] if processor != "batch"]
+    taken_in = {**traces, "processors": unbatched, "exporters": [*counted, "forward"]}
     kept = {"receivers": ["forward"], "processors": ["tail_sampling", "batch"], "exporters": [store]}
     return {
         **document,

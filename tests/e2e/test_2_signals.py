@@ -64,6 +64,12 @@ def test_a_request_is_one_trace_over_four_services_and_more(trace: dict[str, Any
     assert len(_services(trace)) >= 4
 
 
+def test_every_span_says_its_cluster_and_environment(trace: dict[str, Any]) -> None:
+    for span in trace["spans"]:
+        said = {tag["key"]: tag["value"] for tag in span["tags"]}
+        assert (said.get("cluster"), said.get("environment")) == ("sandbox", "sandbox"), span["operationName"]
+
+
 def test_the_trace_id_finds_the_lines_of_the_same_request(trace: dict[str, Any], loki: Query) -> None:
     selector = f'{{namespace="dharma"}} | trace_id="{trace["traceID"]}"'
 

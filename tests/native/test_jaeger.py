@@ -16,7 +16,7 @@ from tests.native.jaeger_process import CONFIGS, PLATFORM, JaegerClient, check, 
 
 @pytest.fixture(scope="module")
 def jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JaegerClient]:
-    with running_jaeger(tmp_path_factory.mktemp("jaeger")) as client:
+    with running_jaeger(tmp_path_factory.mktemp("jaeger"), cluster="test-cluster", environment="test") as client:
         yield client
 
 
@@ -64,11 +64,26 @@ def span(trace_id: str, name: str = "GET /api/v1/blueprints", service: str = "ap
     }
 
 
+def tags(stored: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(tag["key"], str(tag["value"])) for tag in stored["tags"]}
+
+
 def test_a_span_by_otlp_is_read_back_by_its_id(jaeger: JaegerClient) -> None:
     trace_id = "0af7651916cd43dd8448eb211c80319c"
     httpx.post(f"{jaeger.urls['otlp-http']}/v1/traces", json=span(trace_id)).raise_for_status()
     [stored] = jaeger.trace(trace_id)
     assert stored["operationName"] == "GET /api/v1/blueprints"
+    assert tags(stored) >= {("cluster", "test-cluster"), ("environment", "test")}
+
+
+def test_what_a_service_says_of_its_environment_stays(jaeger: JaegerClient) -> None:
+    trace_id = "4af7651916cd43dd8448eb211c80319c"
+    sent = span(trace_id)
+    own = {"key": "environment", "value": {"stringValue": "canary"}}
+    sent["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"] = [own]
+    httpx.post(f"{jaeger.urls['otlp-http']}/v1/traces", json=sent).raise_for_status()
+    [stored] = jaeger.trace(trace_id)
+    assert tags(stored) >= {("cluster", "test-cluster"), ("environment", "canary")}
 
 
 def test_a_span_by_zipkin_is_read_back_by_its_id(jaeger: JaegerClient) -> None:
@@ -84,6 +99,7 @@ def test_a_span_by_zipkin_is_read_back_by_its_id(jaeger: JaegerClient) -> None:
     httpx.post(f"{jaeger.urls['zipkin']}/api/v2/spans", json=[zipkin]).raise_for_status()
     [stored] = jaeger.trace(trace_id)
     assert stored["operationName"] == "checkout"
+    assert tags(stored) >= {("cluster", "test-cluster"), ("environment", "test")}
 
 
 def test_each_service_is_told_its_declared_share_and_health_checks_are_rare(jaeger: JaegerClient) -> None:

@@ -78,6 +78,15 @@ def test_memory_is_limited_before_anything_is_kept() -> None:
     assert (queue["enabled"], queue["sizer"]) == (True, "bytes")
 
 
+@pytest.mark.parametrize("tail", [{}, TAIL], ids=["head", "tail"])
+def test_every_span_says_its_cluster_and_environment(tail: dict[str, Any]) -> None:
+    document = rendered(Role.COLLECTOR, cluster="dharma-production", environment="prod", **tail)
+    said = {action["key"]: action["value"] for action in document["processors"]["attributes"]["actions"]}
+    assert said == {"cluster": "dharma-production", "environment": "prod"}
+    # Before batches are made, and before it is decided which traces are kept.
+    assert document["service"]["pipelines"]["traces"]["processors"][:2] == ["memory_limiter", "attributes"]
+
+
 def test_the_password_is_a_file_and_never_text() -> None:
     login = backend(rendered(Role.COLLECTOR, username="jaeger"))["auth"]["basic"]
     assert login["username"] == "jaeger"
