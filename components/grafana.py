@@ -184,10 +184,19 @@ def _single_sign_on(oidc: OidcSettings) -> dict[str, str]:
 
 
 def _role_of_groups(oidc: OidcSettings) -> str:
-    """A JMESPath that turns the groups in a token into a role; without a match, nobody is let in."""
+    """A JMESPath that turns the groups in a token into a role; without a match, nobody is let in.
+
+    Grafana asks it of the ID token, then of the user info, and takes the first role that it gets. To `contains` alone a
+    missing claim is an error, and not even a viewer would get in. Missing in the ID token (which has an expiry) it says
+    nothing yet, since the user info may have it.
+    """
     wanted = (("Admin", oidc.admin_group), ("Editor", oidc.editor_group), ("Viewer", oidc.viewer_group))
-    cases = [f"contains({oidc.groups_claim}[*], '{group}') && '{role}'" for role, group in wanted if group is not None]
-    everyone = ["'Viewer'"] if oidc.viewer_group is None else []
+    cases = [
+        f"contains({oidc.groups_claim}[*] || `[]`, '{group}') && '{role}'"
+        for role, group in wanted
+        if group is not None
+    ]
+    everyone = [f"({oidc.groups_claim} || !exp) && 'Viewer'"] if oidc.viewer_group is None else []
     return " || ".join([*cases, *everyone])
 
 

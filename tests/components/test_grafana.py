@@ -5,6 +5,7 @@ from configparser import RawConfigParser
 from pathlib import Path
 from typing import Any
 
+import jmespath  # type: ignore[import-untyped]
 import pulumi
 import pytest
 import yaml
@@ -147,21 +148,45 @@ def test_a_url_with_a_path_is_served_from_that_path() -> None:
     assert found["GF_SERVER_SERVE_FROM_SUB_PATH"] == "true"
 
 
-def test_single_sign_on_gives_roles_by_group_and_its_secret_is_a_file() -> None:
+def test_the_secret_of_single_sign_on_is_a_file() -> None:
     recorded = grafana(settings=GrafanaSettings(oidc=OIDC), oidc_client_secret=pulumi.Output.secret("also made up"))
     found = variables(recorded)
-    assert found["GF_AUTH_GENERIC_OAUTH_ROLE_ATTRIBUTE_PATH"] == (
-        "contains(groups[*], 'observability-admins') && 'Admin' || contains(groups[*], 'engineers') && 'Editor' "
-        "|| 'Viewer'"
-    )
     assert found["GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET"] == "$__file{/etc/grafana/secrets/oidc-client-secret}"
     assert secret_keys(recorded) == {"admin-password", "secret-key", "oidc-client-secret"}
 
 
-def test_with_a_group_for_viewers_nobody_else_is_let_in() -> None:
-    oidc = OIDC.model_copy(update={"viewer_group": "staff"})
+ID_TOKEN: dict[str, Any] = {"sub": "1", "exp": 1}
+USER_INFO: dict[str, Any] = {"sub": "1"}
+
+
+def role(claims: dict[str, Any], viewer_group: str | None = None) -> str | None:
+    """What Grafana makes of claims."""
+    oidc = OIDC.model_copy(update={"viewer_group": viewer_group})
     found = variables(grafana(settings=GrafanaSettings(oidc=oidc), oidc_client_secret=pulumi.Output.secret("x")))
-    assert found["GF_AUTH_GENERIC_OAUTH_ROLE_ATTRIBUTE_PATH"].endswith("contains(groups[*], 'staff') && 'Viewer'")
+    given = jmespath.search(found["GF_AUTH_GENERIC_OAUTH_ROLE_ATTRIBUTE_PATH"], claims)
+    return given or None
+
+
+@pytest.mark.parametrize("source", [ID_TOKEN, USER_INFO], ids=["ID token", "user info"])
+@pytest.mark.parametrize("viewer_group", [None, "staff"])
+def test_the_highest_group_gives_the_role(source: dict[str, Any], viewer_group: str | None) -> None:
+    assert role(source | {"groups": ["staff", "engineers", "observability-admins"]}, viewer_group) == "Admin"
+    assert role(source | {"groups": ["staff", "engineers"]}, viewer_group) == "Editor"
+    assert role(source | {"groups": ["staff"]}, viewer_group) == "Viewer"
+
+
+def test_without_a_group_for_viewers_everyone_with_a_login_may_look() -> None:
+    assert role(USER_INFO | {"groups": ["others"]}) == "Viewer"
+    assert role(USER_INFO) == "Viewer"
+
+
+def test_an_id_token_without_groups_leaves_the_role_to_the_user_info() -> None:
+    assert role(ID_TOKEN) is None
+
+
+@pytest.mark.parametrize("claims", [ID_TOKEN, USER_INFO, USER_INFO | {"groups": ["others"]}])
+def test_with_a_group_for_viewers_nobody_else_is_let_in(claims: dict[str, Any]) -> None:
+    assert role(claims, viewer_group="staff") is None
 
 
 def test_without_single_sign_on_none_of_it_is_set() -> None:
