@@ -73,7 +73,7 @@ def check_bucket(args: pulumi.ResourceHookArgs) -> None:
     if s3.bucket_exists(name):
         raise GuardError(
             f"bucket {name} exists and is not this stack's; choose another name (setting object_store.bucket), "
-            f"or take it in: pulumi import {_BUCKET} {args.name} {name}"
+            "or remove that bucket"
         )
 
 

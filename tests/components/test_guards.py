@@ -62,7 +62,7 @@ def test_a_bucket_that_exists_is_refused_with_the_ways_out(moto: str, monkeypatc
         check_bucket(bucket("theirs"))
     assert str(refused.value) == (
         "bucket theirs exists and is not this stack's; choose another name (setting object_store.bucket), "
-        "or take it in: pulumi import aws:s3/bucket:Bucket object-store-bucket theirs"
+        "or remove that bucket"
     )
     check_bucket(bucket("ours"))
 
