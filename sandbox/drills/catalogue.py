@@ -49,7 +49,8 @@ def _scaled_to_zero(workload: str, namespace: str = "dharma", replicas: int = 1)
     """Nothing is left of a workload; afterwards it has its replicas again."""
 
     def scale(count: int) -> None:
-        kubectl("-n", namespace, "scale", workload, f"--replicas={count}")
+        # word for word as the task types it: kubectl scale deployment api-gateway --replicas=0 -n dharma
+        kubectl("scale", *workload.split("/"), f"--replicas={count}", "-n", namespace)
 
     return {
         "what": f"{workload} in {namespace} scaled to zero",

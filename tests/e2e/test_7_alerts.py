@@ -1,5 +1,8 @@
 """Alerts on the running stack: all they read is there, nothing fires on a healthy platform, and faults are told."""
 
+import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from sandbox import drills
+from sandbox import drills, stack
 from sandbox.drills.signs import Mail
 from sandbox.errors import SandboxError
 from sandbox.paths import repo_root
@@ -147,4 +150,70 @@ def test_everyone_is_told_of_every_other_fault_and_of_its_end(
 ) -> None:
     outcome = rest_played[name]
     assert isinstance(outcome, drills.Outcome), outcome
+ALERTS = "http://alertmanager:9093/api/v2/alerts"
+
+
+def typed(command: str, text: str | None = None) -> str:
+    """What a command says to whoever types it on the sandbox, where -t gets its terminal."""
+    done = subprocess.run(
+        ["script", "-qec", command, "/dev/null"] if text is None else ["sh", "-c", command],
+        env={**os.environ, **stack.environment()},
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def test_alertmanager_is_asked_at_the_tasks_address_from_a_pod_in_monitoring(kubectl: Callable[..., Any]) -> None:
+    """No image of the stack has curl; the one with Python asks the same address."""
+    job = kubectl("-n", "monitoring", "get", "cronjob", "grafana-access")["spec"]["jobTemplate"]
+    ask = f"import urllib.request; print(urllib.request.urlopen('{ALERTS}', timeout=30).read().decode())"
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "asks-alertmanager", "namespace": "monitoring"},
+        "spec": {
+            "restartPolicy": "Never",
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65534,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "ask",
+                    "image": job["spec"]["template"]["spec"]["containers"][0]["image"],
+                    "command": ["python3", "-c", ask],
+                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                    "resources": {
+                        "requests": {"cpu": "10m", "memory": "32Mi"},
+                        "limits": {"cpu": "200m", "memory": "64Mi"},
+                    },
+                }
+            ],
+        },
+    }
+    try:
+        typed("kubectl apply -f -", json.dumps(pod))
+        succeeded = "--for=jsonpath='{.status.phase}'=Succeeded"
+        waited = typed(f"kubectl -n monitoring wait {succeeded} pod/asks-alertmanager --timeout=90s")
+        said = typed("kubectl -n monitoring logs asks-alertmanager")
+        assert "Watchdog" in {alert["labels"]["alertname"] for alert in json.loads(said)}, waited
+    finally:
+        typed("kubectl -n monitoring delete pod asks-alertmanager --ignore-not-found")
+
+
+def test_the_tasks_dd_is_typed_at_a_terminal(kubectl: Callable[..., Any]) -> None:
+    [pod] = kubectl("-n", "dharma", "get", "pods", "-l", "app=orchestrator-service")["items"]
+    exec_it = f"kubectl exec -it {pod['metadata']['name']} -n dharma --"
+    try:
+        said = typed(f"{exec_it} dd if=/dev/zero of=/tmp/test bs=1M count=1000")
+    finally:
+        typed(f"{exec_it} rm -f /tmp/test")
+    assert "No space left on device" in said, "docs/deviations.md says that it ends so"
+
+
     assert outcome.told.keys() == outcome.over.keys() == set(drills.get(name).signs)

@@ -5,9 +5,13 @@ the values that recording rules must have. Short forms, so that a case shows wha
 
     WHO       labels of the one declared service as scraped      WHOSE    the same without the job
     OF_POD    namespace and pod of one of its pods               MONTH    four weeks of a daily wave with noise
+    WEEKS     the same with quiet weekends; WEEKS/1000 is a thousandth of it
 
 A firing case says `at` which step the alert fires for the first time (one step before, it must not), the `labels` that
 come from the data, and the `value` as the annotations show it. What the rule itself adds is taken from the rule.
+
+A quiet case says `at` which times the alert must not fire, and may say `throughout` how long before it must never have
+been pending either.
 
 What is scraped is seldom one series. `halves: <label>` gives each counter of a case as two, half of it each, which
 differ in that label; `idle: <label>` puts beside each series another that is always 0. A rule that sums, or takes the
@@ -126,6 +130,9 @@ def _test(case: Case, file: CaseFile, alerts: list[dict[str, Any]]) -> dict[str,
     elif case.kind == "quiet":
         times = body["at"] if isinstance(body["at"], list) else [body["at"]]
         test["alert_rule_test"] = [{"eval_time": at, "alertname": case.subject, "exp_alerts": []} for at in times]
+        if "throughout" in body:
+            never = f'count_over_time(ALERTS{{alertname="{case.subject}"}}[{body["throughout"]}])'
+            test["promql_expr_test"] = [{"expr": never, "eval_time": times[-1], "exp_samples": []}]
     else:
         test["alert_rule_test"] = list(_firing(case, file, alerts))
     return test
@@ -163,13 +170,17 @@ def _annotations(rule: dict[str, Any], labels: dict[str, str], value: str | None
         assert value is not None, f"{rule['alert']} shows its value; the case must say `value`"
         return value
 
-    only_if = re.compile(r"\{\{ if \$labels\.(?P<label>\w+) \}\}(?P<then>.*?)\{\{ end \}\}")
     pattern = re.compile(r"\{\{\s*(?:\$labels\.(?P<label>\w+)|\$value(?:\s*\|\s*\w+)?)\s*\}\}")
-    chosen = {
-        name: only_if.sub(lambda match: match["then"] if labels.get(match["label"]) else "", text)
-        for name, text in rule["annotations"].items()
-    }
+    chosen = {name: _chosen(text, labels) for name, text in rule["annotations"].items()}
     return {name: pattern.sub(fill, text) for name, text in chosen.items()}
+
+
+def _chosen(text: str, labels: dict[str, str]) -> str:
+    """The text without what stands in it for a label that is not there; the innermost condition first."""
+    innermost = re.compile(r"\{\{ if \$labels\.(?P<label>\w+) \}\}(?P<then>(?:(?!\{\{ if ).)*?)\{\{ end \}\}")
+    while innermost.search(text):
+        text = innermost.sub(lambda match: match["then"] if labels.get(match["label"]) else "", text)
+    return text
 
 
 def _expand(text: str) -> str:
@@ -207,14 +218,18 @@ def _sample(expression: str, labels: str) -> str:
 def _values(text: str) -> str:
     # promtool takes 0x10 for a hexadecimal number; 0+0x10 is what a reader of 1x10 expects
     words = (re.sub(r"^0x(?=\d)", "0+0x", word) for word in text.split())
-    return " ".join(_month() if word == "MONTH" else word for word in words)
+    return " ".join(
+        _month(match) if (match := re.fullmatch(r"(MONTH|WEEKS)(?:/(\d+))?", word)) else word for word in words
+    )
 
 
-def _month() -> str:
+def _month(asked: re.Match[str]) -> str:
     noise = random.Random(28)  # noqa: S311 - a synthetic month, the same every time
-    steps = 28 * 24 * 4  # one each quarter of an hour
-    wave = (100 + 50 * sin(2 * pi * step / 96) for step in range(steps))
-    return " ".join(f"{value * noise.uniform(0.96, 1.04):.3f}" for value in wave)
+    divisor = int(asked[2] or 1)
+    weekend = 0.4 if asked[1] == "WEEKS" else 1
+    steps = range(28 * 24 * 4)  # one each quarter of an hour
+    wave = ((100 + 50 * sin(2 * pi * step / 96)) * (weekend if step // 96 % 7 >= 5 else 1) for step in steps)
+    return " ".join(f"{value * noise.uniform(0.96, 1.04) / divisor:.6g}" for value in wave)
 
 
 def _seconds(duration: str) -> int:
