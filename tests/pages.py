@@ -1,7 +1,9 @@
 """The pages people read, taken apart: their fenced blocks and the commands in running text."""
 
+import operator
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +24,14 @@ TYPED_BY = {
 MAY_BE_EMPTY = "empty"
 """Said after a query's language: on a healthy platform it finds nothing."""
 
-COMMAND = re.compile(r"(aws|kubectl|make|pulumi|promtool|logcli|amtool|python -m) \S")
+EXPECTED = re.compile(r"(?P<compare>==|>|<)(?P<bound>[\d.]+)|has=(?P<words>.+)", re.DOTALL)
+COMPARES = {"==": operator.eq, ">": operator.gt, "<": operator.lt}
+
+PYTHON = r"(\.venv/bin/)?(python3?(\.11)?|pip)"
+COMMAND = re.compile(
+    rf"(aws|curl|dd|eksctl|eval|helm|kubectl|make|openssl|pulumi|promtool|logcli|amtool|store|sudo|{PYTHON}) \S"
+    r"|(client\.)?(fault|clear_faults|traffic)\("
+)
 MENTION = re.compile(r"(kubectl|pulumi) [a-z-]+( [a-z]+)?$|.* \.\.\.")
 """What is spoken of, as in "after the next `pulumi up`": nothing to be typed as it stands."""
 
@@ -43,6 +52,24 @@ class Block:
         """Whether it can be typed on the running sandbox."""
         return not TYPED_BY.keys() & set(self.marks)
 
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """What it must answer: a bound for all its figures (`>0.1`), words in one of its results (`has=x,firing`)."""
+        return tuple(mark for mark in self.marks if EXPECTED.fullmatch(mark))
+
+    def is_met_by(self, figures: Sequence[float], texts: Sequence[str]) -> bool:
+        """Whether an answer, by its figures and by one text per result, is what the page expects."""
+        return all(_is_met(mark, figures, texts) for mark in self.expected)
+
+
+def _is_met(mark: str, figures: Sequence[float], texts: Sequence[str]) -> bool:
+    found = EXPECTED.fullmatch(mark)
+    assert found is not None
+    if found["words"]:
+        return any(all(word in text for word in found["words"].split(",")) for text in texts)
+    compare, bound = COMPARES[found["compare"]], float(found["bound"])
+    return bool(figures) and all(compare(figure, bound) for figure in figures)
+
 
 @cache
 def tokens(page: Path) -> tuple[Token, ...]:
@@ -54,7 +81,7 @@ def blocks(language: str, *pages: Path) -> list[Block]:
     found = []
     for page in pages or PAGES:
         for token in tokens(page):
-            words = token.info.split()
+            words = shlex.split(token.info)
             if token.type == "fence" and words[:1] == [language]:
                 line = token.map[0] + 1 if token.map else 0
                 found.append(Block(page, line, language, tuple(words[1:]), token.content.strip()))

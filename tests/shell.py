@@ -6,11 +6,15 @@ from pathlib import Path
 
 from sandbox.paths import repo_root
 
+LINES_TYPED: list[str] = []
+"""Every line that this run of the tests has typed."""
+
 
 def typed(
     text: str, environment: Mapping[str, str], *, folder: Path | None = None, timeout_seconds: float = 400
 ) -> "subprocess.CompletedProcess[str]":
     """In bash, at the root of the repository or in `folder`, with nobody at the keyboard; ends at the first failure."""
+    LINES_TYPED.extend(text.replace("\\\n", " ").splitlines())
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
         cwd=folder or repo_root(),

@@ -7,6 +7,7 @@ program with production's stack file, and Kubernetes' API.
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,8 +26,9 @@ from sandbox.aws import moto
 from sandbox.engine import PROGRAMS
 from sandbox.node import commands, layout
 from sandbox.paths import repo_root
+from tests import page_commands
 from tests.pages import Block, blocks, inline_code
-from tests.shell import typed
+from tests.shell import LINES_TYPED, typed
 
 PAGE = repo_root() / "docs" / "deployment.md"
 WAY_BACK = repo_root() / "docs" / "operations.md"
@@ -99,9 +101,18 @@ def shell(clone: Path, kubeconfig: Path, account: dict[str, str]) -> Shell:
     return Shell(clone, {**own, **account, **pulumi, "KUBECONFIG": str(kubeconfig), "PATH": path})
 
 
+def typed_on(page: Path) -> list[Block]:
+    return [block for block in blocks("sh", page) if "account" in block.marks]
+
+
+def answered(text: str) -> str:
+    """Commands that ask for a secret, with somebody who answers: there is no keyboard here."""
+    return re.sub(r"^(pulumi config set --secret (\w+))(?= *(#.*)?$)", r"\1 <<<'typed as \2'", text, flags=re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
-def found(account: dict[str, str]) -> dict[str, str]:
-    """The account's own: what stands in the stack file as an example -> what the commands of section 3 would say."""
+def found(shell: Shell, account: dict[str, str]) -> dict[str, str]:
+    """The account's own: what stands in the stack file as an example -> what the commands of section 3 say."""
     session = boto3.Session("account", "account", region_name=moto.REGION)
     services: Any = ("ec2", "iam", "acm", "eks", "sts")
     ec2, iam, acm, eks, sts = (session.client(name, endpoint_url=account["AWS_ENDPOINT_URL"]) for name in services)
@@ -115,9 +126,11 @@ def found(account: dict[str, str]) -> dict[str, str]:
     role = "arn:aws:iam::123456789012:role/cluster"
     made = eks.create_cluster(name=CLUSTER, roleArn=role, resourcesVpcConfig={"subnetIds": subnets})["cluster"]
     provider = iam.create_open_id_connect_provider(Url=made["identity"]["oidc"]["issuer"], ThumbprintList=["a" * 40])
-    grafana, jaeger = (
-        acm.request_certificate(DomainName=f"{name}.dharma.example")["CertificateArn"] for name in ("grafana", "jaeger")
-    )
+    [certificates] = [block for block in typed_on(PAGE) if "request-certificate" in block.text]
+    assert shell.type(certificates.text).count("acm-validations") == 2
+    listed = acm.list_certificates()["CertificateSummaryList"]
+    arns = {each["DomainName"]: each["CertificateArn"] for each in listed}
+    grafana, jaeger = (arns[f"{name}.dharma.example"] for name in ("grafana", "jaeger"))
     return {
         "vpc-0a1b2c3d4e5f60718": vpc,
         "subnet-0a1b2c3d4e5f60718": subnets[0],
@@ -151,14 +164,13 @@ def load_balancers(shell: Shell) -> Iterator[None]:
     thread.join()
 
 
-def typed_on(page: Path) -> list[Block]:
-    return [block for block in blocks("sh", page) if "account" in block.marks]
-
-
 @pytest.fixture(scope="module")
 def production(shell: Shell, found: dict[str, str], load_balancers: None) -> str:
-    """Every block of the page in its order, with the stack file filled in on the way; what they printed."""
-    [storage_class, state, secrets, first_up, names] = typed_on(PAGE)
+    """Every block of the page in its order, with the stack file filled in on the way; what they printed.
+
+    That of the certificates is typed by `found`.
+    """
+    [storage_class, state, _, secrets, asked_for, first_up, names] = typed_on(PAGE)
     # No EBS here: volumes are made by what makes the sandbox's.
     printed = shell.type(storage_class.text.replace("ebs.csi.aws.com", layout.PROVISIONER))
     printed += shell.type(state.text)
@@ -168,8 +180,8 @@ def production(shell: Shell, found: dict[str, str], load_balancers: None) -> str
         assert example in text, f"the stack file has no {example} to be replaced"
         text = text.replace(example, own)
     stack_file.write_text(text)
-    for block in (secrets, first_up, names):
-        printed += shell.type(block.text)
+    for block in (secrets, asked_for, first_up, names):
+        printed += shell.type(answered(block.text))
     return printed
 
 
@@ -187,6 +199,17 @@ def test_the_style_is_the_one_that_make_writes(shell: Shell) -> None:
     assert "left unchanged" in shell.type("make format")
 
 
+def test_the_generated_pages_are_those_that_make_writes(clone: Path, shell: Shell) -> None:
+    def pages() -> dict[str, str]:
+        return {path.name: path.read_text() for path in (clone / "docs").glob("*.md")}
+
+    before = pages()
+
+    shell.type("make docs")
+
+    assert pages() == before
+
+
 def test_a_second_up_changes_nothing(shell: Shell, production: str) -> None:
     shell.type("pulumi preview --stack prod --refresh --expect-no-changes")
 
@@ -195,7 +218,9 @@ def test_the_state_is_in_s3_and_holds_no_secret_in_plain(shell: Shell, productio
     state = shell.type(f"aws s3 cp s3://{STATE_BUCKET}/.pulumi/stacks/observability-stack/prod.json -")
     shown = shell.json("pulumi config --json --show-secrets")
     secrets = {name: entry["value"] for name, entry in shown.items() if entry["secret"]}
-    assert len(secrets) == len([line for line in typed_on(PAGE)[2].text.splitlines() if "--secret" in line])
+    lines = [line for block in typed_on(PAGE) for line in block.text.splitlines()]
+    assert len(secrets) == len([line for line in lines if line.startswith("pulumi config set --secret")]) > 9
+    assert "" not in secrets.values()
     assert [name for name, value in secrets.items() if value in state and value != "..."] == []
     assert "awskms://alias/pulumi-prod" in (shell.clone / "Pulumi.prod.yaml").read_text()
 
@@ -204,12 +229,15 @@ def test_what_the_page_looks_things_up_with_says_what_the_stack_file_got(
     shell: Shell, found: dict[str, str], production: str
 ) -> None:
     starts = ("aws ", "kubectl get", "kubectl -n", "kubectl describe")
-    said = {text: shell.type(text).strip() for text in inline_code(PAGE) if text.startswith(starts)}
-    assert len(said) > 6
+    looked_up = [text for text in inline_code(PAGE) if text.startswith(starts)]
+    # Written for real, it would lead kubectl to a cluster that nobody is at home in.
+    looked_up = [f"{text} --dry-run" if "update-kubeconfig" in text else text for text in looked_up]
+    said = {text: shell.type(text).strip() for text in looked_up}
+    assert len(said) > 7
     assert [command for command, answer in said.items() if not answer] == []
     # The local AWS does not say the VPC of a cluster; AWS does.
-    looked_up = [own for own in found.values() if not own.startswith("vpc-")]
-    assert [own for own in looked_up if own not in "".join(said.values())] == []
+    wanted = [own for own in found.values() if not own.startswith("vpc-")]
+    assert [own for own in wanted if own not in "".join(said.values())] == []
 
 
 @pytest.fixture(scope="module")
@@ -222,8 +250,8 @@ def left(shell: Shell, production: str) -> list[str]:
     return in_state(shell)
 
 
-def in_state(shell: Shell) -> list[str]:
-    return [each["urn"] for each in shell.json("pulumi stack export --stack prod")["deployment"]["resources"]]
+def in_state(shell: Shell, stack: str = "prod") -> list[str]:
+    return [each["urn"] for each in shell.json(f"pulumi stack export --stack {stack}")["deployment"]["resources"]]
 
 
 def claims(shell: Shell) -> dict[str, str]:
@@ -245,7 +273,7 @@ def test_taking_production_down_keeps_its_data(shell: Shell, left: list[str]) ->
 
 
 def test_data_is_given_up_one_thing_at_a_time(shell: Shell, left: list[str]) -> None:
-    [block] = typed_on(WAY_BACK)
+    [block] = [block for block in typed_on(WAY_BACK) if "unprotect" in block.text]
     [claim] = [urn for urn in left if urn.endswith("::grafana-data-0")]
 
     shell.type(block.text.replace("<urn>", claim))
@@ -261,16 +289,55 @@ def test_the_next_up_goes_on_with_what_was_kept(shell: Shell, left: list[str]) -
 
     before = kept()
 
-    shell.type("pulumi up --stack prod --skip-preview")
+    shell.type("pulumi up --stack prod --skip-preview --refresh")
 
     assert kept() == before
     assert len(workloads(shell)) > 10
 
 
-def test_a_resource_can_be_handed_over(shell: Shell, left: list[str]) -> None:
-    [command] = [text for text in inline_code(WAY_BACK) if text.startswith("pulumi state delete ")]
-    [urn] = [urn for urn in in_state(shell) if urn.endswith("::prometheus-budget")]
+def test_an_older_state_can_be_had_back(shell: Shell, left: list[str]) -> None:
+    listing, restoring = (block for block in typed_on(WAY_BACK) if STATE_BUCKET in block.text)
+    current, *_ = shell.type(listing.text).splitlines()
+    before = in_state(shell)
+    shell.type("pulumi stack export --stack prod | jq '.deployment.resources = []' | pulumi stack import --stack prod")
+    assert in_state(shell) == []
 
-    shell.type(command.replace("<urn>", f"'{urn}'"))
+    shell.type(restoring.text.replace("<version>", current.split()[1]))
+
+    assert in_state(shell) == before
+
+
+def test_logs_deleted_by_mistake_come_back(shell: Shell, left: list[str]) -> None:
+    [block] = [block for block in typed_on(WAY_BACK) if "DeleteMarkers" in block.text]
+    names = ("one", "two")
+    for name in names:
+        shell.type(f"echo {name} | aws s3 cp - s3://{LOG_BUCKET}/fake/{name}")
+    shell.type(f"aws s3 rm s3://{LOG_BUCKET}/fake/one")
+    between = shell.type("sleep 2; date -u +%Y-%m-%dT%H:%M:%S; sleep 2").strip()
+    shell.type(f"aws s3 rm s3://{LOG_BUCKET}/fake/two")
+
+    shell.type(block.text.replace("<time>", between))
+
+    kept = shell.type(f"aws s3 ls s3://{LOG_BUCKET}/fake/")
+    assert [name for name in names if name in kept] == ["two"]
+
+
+def test_a_resource_can_be_handed_over(shell: Shell, left: list[str]) -> None:
+    give, take = (text for text in inline_code(WAY_BACK) if re.match(r"pulumi (state delete|import) <", text))
+    [urn] = [urn for urn in in_state(shell) if urn.endswith("::prometheus-budget")]
+    shell.type("pulumi stack init taker --no-select --secrets-provider='awskms://alias/pulumi-prod?region=us-east-1'")
+
+    shell.type(give.replace("<urn>", f"'{urn}'"))
+    named = {"<type>": urn.split("::")[2].split("$")[-1], "<name>": "taken", "<id>": "monitoring/prometheus"}
+    for placeholder, value in {**named, "<other>": "taker"}.items():
+        take = take.replace(placeholder, value)
+    shell.type(f"{take} --generate-code=false")
 
     assert urn not in in_state(shell)
+    assert [taken for taken in in_state(shell, "taker") if taken.endswith("::taken")]
+
+
+def test_the_commands_that_pages_leave_to_this_file_were_typed(shell: Shell, left: list[str]) -> None:
+    said = page_commands.said_to_be_in(page_commands.ACCOUNT)
+    assert len(said) > 15
+    assert [command for command in said if not page_commands.stands_in(command, LINES_TYPED)] == []

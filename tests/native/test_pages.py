@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from sandbox.toolchain import binary
 from tests import page_commands
 from tests.native.loki_process import LokiClient, running_loki
 from tests.native.postgresql_process import running_postgresql
-from tests.pages import RUNBOOKS, TYPED_BY, Block, blocks, inline_commands
+from tests.pages import MAY_BE_EMPTY, RUNBOOKS, TYPED_BY, Block, blocks, inline_commands
 
 PLACEHOLDER = re.compile(r"(?<!\?P)<[a-zA-Z][\w ,.-]*>")  # not the group of a regular expression
 
@@ -31,6 +32,12 @@ def read(text: str) -> str:
     return PLACEHOLDER.sub("some-name", text)
 
 
+def snippets(first_key: str) -> list[dict[str, Any]]:
+    """The YAML of all pages that begins with this key."""
+    found: list[dict[str, Any]] = [yaml.safe_load(block.text) for block in blocks("yaml")]
+    return [each for each in found if next(iter(each)) == first_key]
+
+
 @pytest.fixture(scope="module")
 def loki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LokiClient]:
     with running_loki(tmp_path_factory.mktemp("loki")) as client:
@@ -40,14 +47,16 @@ def loki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LokiClient]:
 def test_every_promql_query_parses(tmp_path: Path) -> None:
     found = blocks("promql")
     assert len(found) > len(RUNBOOKS)
-    rules = [{"record": f"page:query_{number}:value", "expr": read(each.text)} for number, each in enumerate(found)]
+    queries = [read(each.text) for each in found] + [block["expr"] for block in snippets("expr")]
+    assert len(queries) > len(found)
+    rules = [{"record": f"page:query_{number}:value", "expr": query} for number, query in enumerate(queries)]
     path = tmp_path / "queries.yaml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "pages", "rules": rules}]}), encoding="utf-8")
 
     done = subprocess.run([binary("promtool"), "check", "rules", path], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{len(found)} rules found" in done.stdout
+    assert f"{len(queries)} rules found" in done.stdout
 
 
 def test_there_are_logql_queries_in_docs_and_runbooks() -> None:
@@ -74,7 +83,10 @@ def test_every_shell_block_is_one(block: Block) -> None:
 
 def test_every_block_that_is_marked_is_typed_by_who_the_mark_says() -> None:
     for block in blocks("sh"):
-        assert set(block.marks) <= TYPED_BY.keys(), f"{block}: nobody types what is marked {block.marks}"
+        marks = set(block.marks) - set(block.expected)
+        assert marks <= TYPED_BY.keys(), f"{block}: nobody types what is marked {block.marks}"
+    for block in (*blocks("promql"), *blocks("logql")):
+        assert set(block.marks) - set(block.expected) <= {MAY_BE_EMPTY}, f"{block}: nobody knows {block.marks}"
     commands = [
         line.split("#")[0].strip() for block in blocks("sh") if "ci" in block.marks for line in block.text.splitlines()
     ]
@@ -138,9 +150,13 @@ def test_postgresql_takes_the_sql_of_every_page() -> None:
         assert server.sql(members, "postgres") == ["1"]
 
 
-def test_workflows_pass_actionlint() -> None:
+def test_workflows_pass_actionlint(tmp_path: Path) -> None:
+    """Those of the repository, and what a page shows of a service's own."""
     workflows = sorted((repo_root() / ".github" / "workflows").glob("*.yml"))
     assert workflows
+    [shown] = snippets("jobs")
+    workflows.append(tmp_path / "shown.yml")
+    workflows[-1].write_text(f"on: push\n{yaml.safe_dump(shown)}")
 
     done = subprocess.run(
         [binary("actionlint"), *workflows], cwd=repo_root(), capture_output=True, text=True, check=False

@@ -1,10 +1,13 @@
 """The pages people read: links lead somewhere, generated ones are current, commands and figures they name exist."""
 
+import json
 import re
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -14,15 +17,21 @@ from markdown_it.token import Token
 import sandbox.__main__
 from components import cost_page
 from components.settings import reference
+from rendering import cost
 from rendering import reference as rules_reference
 from rendering.dashboards import boards
+from rendering.dashboards.gates import all_panels
 from rendering.declarations import Service, load_services
-from tests.pages import PAGES, ROOT, tokens
-from tests.stack_files import costs_of, settings_of
+from tests.pages import PAGES, ROOT, Block, blocks, tokens
+from tests.stack_files import PROJECT, config_of, costs_of, settings_of
 
 MAKE = re.compile(r"\bmake ([a-z][a-z-]*)\b")
 SANDBOX = re.compile(r"python -m sandbox ([a-z]+)\b")
 MODULE = re.compile(r"python -m ((?:components|delivery|rendering|sandbox)(?:\.[a-z_]+)*)\b")
+
+
+PATH_OF_CLICKS = re.compile(r"\*([^*]+)\* > \*([^*]+)\*")
+"""*dashboard* > *panel*"""
 
 
 def inline(page: Path) -> Iterator[Token]:
@@ -30,8 +39,12 @@ def inline(page: Path) -> Iterator[Token]:
         yield from token.children or ()
 
 
+TARGETS = {"link_open": "href", "image": "src"}
+
+
 def links(page: Path) -> Iterator[str]:
-    return (str(token.attrs["href"]) for token in inline(page) if token.type == "link_open")
+    """Where its links lead and its pictures come from."""
+    return (str(token.attrs[TARGETS[token.type]]) for token in inline(page) if token.type in TARGETS)
 
 
 def code(page: Path) -> Iterator[str]:
@@ -66,6 +79,30 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not target.exists() or (parts.fragment and parts.fragment not in anchors(target)):
             broken.append(link)
     assert not broken
+
+
+def test_pictures_are_among_what_is_checked() -> None:
+    assert {"docs/pictures/overview.svg", "docs/tour.md"} <= set(links(ROOT / "README.md"))
+
+
+def test_make_alone_lists_every_target() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    said = subprocess.run(
+        ["make", "-s", "--no-print-directory"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+
+    assert {"up", "test", "down"} <= targets
+    assert set(re.findall(r"^ +make ([a-z-]+) +\S", said, re.MULTILINE)) == targets
+
+
+def test_make_says_that_a_test_destroys_the_stack() -> None:
+    said = subprocess.run(
+        ["make", "-s", "--no-print-directory"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+    assert "destroying the stack, ends with make down" in said
+    assert "begins by destroying the stack" in readme
 
 
 def test_make_targets_exist() -> None:
@@ -122,8 +159,36 @@ def test_readme_names_the_versions_that_run() -> None:
     assert missing.keys() <= not_met_by_people
 
 
+def test_deviations_name_each_image_that_is_another_in_the_sandbox() -> None:
+    images = yaml.safe_load((ROOT / "configs" / "versions.yaml").read_text())["images"]
+    page = (ROOT / "docs" / "deviations.md").read_text(encoding="utf-8")
+    both = [(image["tag"], image["sandbox_tag"]) for image in images.values() if "sandbox_tag" in image]
+    short = [version.split("-")[0].removesuffix(".0") for pair in both for version in pair]
+
+    assert len(both) >= 4
+    assert [version for version in short if not re.search(rf"(?<![\d.]){re.escape(version)}\b", page)] == []
+
+
 def test_cost_page_is_current() -> None:
     assert cost_page.PAGE.read_text(encoding="utf-8") == cost_page.current(), f"docs/cost.md: run {cost_page.REWRITE}"
+
+
+def test_readme_says_what_hosted_services_would_cost() -> None:
+    told = re.search(r"hosted services \(\$([\d,]+) to \$([\d,]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    prod = cost_page.figures_of("prod")
+    month = [usd for usd, _ in cost.hosted(prod.demand, prod.prices).values()]
+
+    assert told is not None
+    cheapest, dearest = (int(figure.replace(",", "")) for figure in told.groups())
+    assert min(month) - 50 < cheapest <= min(month)
+    assert max(month) <= dearest < max(month) + 50
+
+
+def test_readme_names_the_java_that_is_taken() -> None:
+    taken = re.search(r"_OLDEST, _NEWEST = (\d+), (\d+)", (ROOT / "sandbox" / "aws" / "java.py").read_text())
+
+    assert taken is not None
+    assert f"a JDK of version {taken[1]} to {taken[2]}" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/deviations.md"])
@@ -140,11 +205,89 @@ def test_dashboards_that_pages_name_exist() -> None:
     }
     uids = {uid for page in PAGES for uid in re.findall(r"/d/([a-z-]+)", page.read_text())}
     named = {title for page in PAGES for title in re.findall(r"[Dd]ashboards? \*([^*]+)\*", page.read_text())}
+    named |= {dashboard for page in PAGES for dashboard, _ in PATH_OF_CLICKS.findall(page.read_text())} - {"dashboard"}
 
     assert len(uids) >= 2
     assert uids <= set(titles.values())
     assert len(named) >= 8
     assert named <= titles.keys()
+
+
+def test_panels_that_pages_lead_to_exist() -> None:
+    all_boards = boards(services(), runbook_base_url="x", costs=costs_of("prod"))
+    panels = {(board.title, panel["title"]) for board in all_boards for panel in all_panels(json.loads(board.render()))}
+    led_to = {found for page in PAGES for found in PATH_OF_CLICKS.findall(page.read_text())}
+
+    assert len(led_to) >= 10
+    assert led_to - panels == {("dashboard", "panel")}
+
+
+def test_each_step_of_the_tour_says_what_it_finds() -> None:
+    steps = [*blocks("promql", ROOT / "docs" / "tour.md"), *blocks("logql", ROOT / "docs" / "tour.md")]
+
+    assert len(steps) > 9
+    assert [str(step) for step in steps if not step.expected] == []
+
+
+@pytest.mark.parametrize(
+    ("mark", "figures", "texts", "met"),
+    [
+        (">0.1", [0.2, 3], [], True),
+        (">0.1", [0.2, 0.1], [], False),
+        (">0.1", [], [], False),
+        ("<43.2", [-5], [], True),
+        ("==0", [0], [], True),
+        ("==0", [1], [], False),
+        ("has=ServiceDown,firing", [], ["ServiceDown pending", "HighLatency firing"], False),
+        ("has=ServiceDown,firing", [], ["ServiceDown firing"], True),
+    ],
+)
+def test_an_answer_is_held_against_what_its_page_says(
+    mark: str, figures: list[float], texts: list[str], met: bool
+) -> None:
+    assert Block(ROOT / "README.md", 1, "promql", (mark,), "up").is_met_by(figures, texts) == met
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every single value in a document, by its dotted path; items of a list have their list's."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from leaves(each, f"{path}.{key}".removeprefix("."))
+    elif isinstance(value, list):
+        for each in value:
+            yield from leaves(each, path)
+    else:
+        yield path, str(value)
+
+
+EXAMPLES = re.compile(r"example|111122223333|\b(vpc|subnet)-0|203\.0\.113|^dharma-production-observability")
+
+
+def test_deployment_page_names_every_value_that_is_an_example() -> None:
+    values = config_of("prod")
+    examples = {path.removeprefix(f"{PROJECT}:") for path, value in leaves(values) if EXAMPLES.search(value)}
+    page = ROOT / "docs" / "deployment.md"
+    named = {text for token in inline(page) if token.type == "code_inline" for text in [token.content]}
+
+    assert {"prometheus.runbook_base_url", "alertmanager.smtp_smarthost", "object_store.bucket"} <= examples
+    assert examples - named == set()
+
+
+def test_deployment_page_names_what_is_an_example_in_the_teams_file() -> None:
+    teams = yaml.safe_load((ROOT / "configs" / "teams.yaml").read_text())
+    examples = {path.split(".")[-1] for path, value in leaves(teams) if value.startswith("#") or "example" in value}
+    page = " ".join((ROOT / "docs" / "deployment.md").read_text(encoding="utf-8").split())
+    [told] = re.findall(r"In \[configs/teams\.yaml\].*?\. ", page)
+
+    assert examples == {"catch_all", "email", "slack"}
+    assert {name for name in examples if f"`{name}`" in told} == examples
+
+
+def test_deployment_page_names_the_engine_that_is_tested() -> None:
+    engine = re.search(r'"pulumi==([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+
+    assert engine is not None
+    assert f"{engine[1]}, the version in `pyproject.toml`" in (ROOT / "docs" / "deployment.md").read_text("utf-8")
 
 
 def test_deployment_page_says_how_the_environments_differ() -> None:
