@@ -38,6 +38,7 @@ BINARY = "/usr/share/grafana/bin/grafana"
 _INSTALLATION = ("--homepath=/usr/share/grafana", "--config=/etc/grafana/config/grafana.ini")
 
 SECRET = grafana_database.PASSWORD_SECRET
+OIDC_SECRET_KEY = "oidc-client-secret"
 SECRETS_DIRECTORY = f"/etc/{TOOL}/secrets"
 PROVISIONING_DIRECTORY = f"/etc/{TOOL}/provisioning"
 # What Grafana looks for and would warn about if it were not there; we provision none of it.
@@ -145,7 +146,7 @@ def _secrets(args: GrafanaArgs) -> dict[str, pulumi.Input[str]]:
     values = {
         "admin-password": args.admin_password,
         "secret-key": args.secret_key,
-        "oidc-client-secret": args.oidc_client_secret,
+        OIDC_SECRET_KEY: args.oidc_client_secret,
         grafana_database.PASSWORD_KEY: args.database_password,
     }
     return {key: value for key, value in values.items() if value is not None}
@@ -164,16 +165,17 @@ def _environment(args: GrafanaArgs) -> dict[str, str]:
     if args.settings.database is not None:
         variables |= grafana_database.server_variables(args.settings.database, SECRETS_DIRECTORY)
     if args.settings.oidc is not None:
-        variables |= _single_sign_on(args.settings.oidc)
+        variables |= single_sign_on_variables(args.settings.oidc, SECRETS_DIRECTORY)
     return variables
 
 
-def _single_sign_on(oidc: OidcSettings) -> dict[str, str]:
+def single_sign_on_variables(oidc: OidcSettings, secrets_directory: str) -> dict[str, str]:
+    """What makes Grafana ask the provider; the client's secret is a file in `secrets_directory`."""
     return {
         "GF_AUTH_GENERIC_OAUTH_ENABLED": "true",
         "GF_AUTH_GENERIC_OAUTH_NAME": oidc.name,
         "GF_AUTH_GENERIC_OAUTH_CLIENT_ID": oidc.client_id,
-        "GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET": f"$__file{{{SECRETS_DIRECTORY}/oidc-client-secret}}",
+        "GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET": f"$__file{{{secrets_directory}/{OIDC_SECRET_KEY}}}",
         "GF_AUTH_GENERIC_OAUTH_AUTH_URL": oidc.auth_url,
         "GF_AUTH_GENERIC_OAUTH_TOKEN_URL": oidc.token_url,
         "GF_AUTH_GENERIC_OAUTH_API_URL": oidc.api_url,

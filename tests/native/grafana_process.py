@@ -13,7 +13,9 @@ from typing import TextIO
 import httpx
 
 from components import grafana_database
+from components.grafana import OIDC_SECRET_KEY, single_sign_on_variables
 from components.settings.grafana_database import GrafanaDatabaseSettings
+from components.settings.tools import OidcSettings
 from rendering.dashboards import all_dashboards
 from rendering.datasources import DASHBOARDS_DIRECTORY, DatasourceUrls, render_datasources, render_providers
 from rendering.declarations import load_services
@@ -25,6 +27,7 @@ from tests.stack_files import costs_of
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120.0
 PASSWORD = "made for a test"
+ENVIRONMENT = "tested"
 # Grafana 10.1 makes its first organization, then asks for it by the second it was made in: in the next second it is
 # "not there", and making it again fails. Nothing is kept of such a start.
 TICKED = "failed to insert organization with provided id"
@@ -43,15 +46,19 @@ class RunningGrafana:
 
 
 @contextmanager
-def running_grafana(folder: Path, database: GrafanaDatabaseSettings | None = None) -> Iterator[RunningGrafana]:
+def running_grafana(
+    folder: Path, database: GrafanaDatabaseSettings | None = None, oidc: OidcSettings | None = None
+) -> Iterator[RunningGrafana]:
     """Starts Grafana over `configs/grafana/grafana.ini`; only paths, port and secrets are the test's own.
 
     database: in place of a file in `folder`; its password is postgresql_process.PASSWORD. May be run again on a folder.
+    oidc: single sign-on; the client's secret is PASSWORD.
     """
     if not (folder / "provisioning").exists():
         _provision(folder)
     port, program, log = free_port(), binary("grafana"), folder / "grafana.log"
     environment = variables(folder) | (on_postgresql(folder, database) if database else {})
+    environment |= with_single_sign_on(folder, oidc) if oidc else {}
     environment |= {"GF_SERVER_HTTP_ADDR": "127.0.0.1", "GF_SERVER_HTTP_PORT": str(port)}
     command = [str(program), "server", f"--homepath={program.parent}", f"--config={ROOT}/configs/grafana/grafana.ini"]
     with (
@@ -97,6 +104,7 @@ def variables(folder: Path) -> dict[str, str]:
         "GF_PATHS_PLUGINS": str(folder / "plugins"),
         "GF_PATHS_PROVISIONING": str(folder / "provisioning"),
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(folder / "dashboards/platform/overview.json"),
+        "GF_METRICS_ENVIRONMENT_INFO_ENVIRONMENT": ENVIRONMENT,
         "GF_SECURITY_ADMIN_PASSWORD": f"$__file{{{password}}}",
         "GF_SECURITY_SECRET_KEY": f"$__file{{{key}}}",
     }
@@ -110,6 +118,13 @@ def on_postgresql(folder: Path, database: GrafanaDatabaseSettings) -> dict[str, 
     found = dict(grafana_database.server_variables(database, str(folder)))
     assert Path(found["GF_DATABASE_CA_CERT_PATH"]).name == authority.name
     return found | {"GF_DATABASE_CA_CERT_PATH": str(authority)}
+
+
+def with_single_sign_on(folder: Path, oidc: OidcSettings) -> dict[str, str]:
+    """The environment that the component gives to a Grafana at a plain http URL; its mounted file is in `folder`."""
+    (folder / OIDC_SECRET_KEY).write_text(PASSWORD)
+    at_loopback = {"GF_SERVER_DOMAIN": "127.0.0.1", "GF_SECURITY_COOKIE_SECURE": "false"}
+    return single_sign_on_variables(oidc, str(folder)) | at_loopback
 
 
 def _provision(folder: Path) -> None:

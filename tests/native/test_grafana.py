@@ -7,7 +7,7 @@ import pytest
 
 from rendering.dashboards.links import Uid
 from rendering.datasources import DATASOURCES, Folder
-from tests.native.grafana_process import RunningGrafana, running_grafana
+from tests.native.grafana_process import ENVIRONMENT, RunningGrafana, running_grafana
 from tests.waiting import eventually
 
 
@@ -44,6 +44,12 @@ def test_all_dashboards_are_there_in_their_folders(grafana: RunningGrafana) -> N
 
 def test_the_home_page_is_the_overview(grafana: RunningGrafana) -> None:
     assert grafana.api.get("/api/dashboards/home").raise_for_status().json()["dashboard"]["uid"] == Uid.OVERVIEW
+
+
+def test_metrics_say_which_environment_this_is(grafana: RunningGrafana) -> None:
+    """The variable Environment is filled from it; Grafana reads such a setting only over a key that its file has."""
+    metrics = grafana.api.get("/metrics").raise_for_status().text
+    assert f'grafana_environment_info{{environment="{ENVIRONMENT}"}} 1' in metrics
 
 
 def test_nothing_is_logged_that_needs_a_look(grafana: RunningGrafana) -> None:
