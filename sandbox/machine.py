@@ -3,9 +3,10 @@
 import psutil
 
 from sandbox import engine, toolchain
-from sandbox.aws import java
+from sandbox.aws import java, opensearch
 from sandbox.errors import SandboxError
 from sandbox.node import simulated
+from sandbox.toolchain import maven
 
 MEMORY_GIB = 8
 # The kernel keeps some of what was bought for itself.
@@ -13,8 +14,9 @@ _SHOWN = 0.9
 
 
 def check(*, simulated_node: bool) -> None:
-    """Java, Go as long as something is to be built, and memory. Raises SandboxError, one line."""
+    """Java, Maven and Go as long as something is to be fetched or built, and memory. Raises SandboxError, one line."""
     java.home()
+    maven.require((opensearch.SERVER, opensearch.SECURITY))
     toolchain.require_go(
         [*simulated.PROGRAMS, *engine.PROGRAMS] if simulated_node else toolchain.usual_programs(),
     )

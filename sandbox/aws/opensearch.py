@@ -15,8 +15,8 @@ from sandbox.toolchain import maven
 
 NAME = "opensearch"
 VERSION = "2.19.4"
-_SERVER = f"org.opensearch.distribution.integ-test-zip:opensearch:{VERSION}:zip"
-_SECURITY = f"org.opensearch.plugin:opensearch-security:{VERSION}.0:zip"
+SERVER = f"org.opensearch.distribution.integ-test-zip:opensearch:{VERSION}:zip"
+SECURITY = f"org.opensearch.plugin:opensearch-security:{VERSION}.0:zip"
 _START_SECONDS = 300  # 12 on an idle machine
 _HEAP_MIB = 512
 
@@ -68,9 +68,9 @@ def _unpack(*, secure: bool) -> None:
     home = folder() / "home"
     plugin = home / "plugins" / "opensearch-security"
     if not home.exists():
-        maven.unpack(_SERVER, home)
+        maven.unpack(SERVER, home)
     if secure and not plugin.exists():
-        maven.unpack(_SECURITY, plugin)
+        maven.unpack(SECURITY, plugin)
     elif not secure:
         shutil.rmtree(plugin, ignore_errors=True)
 

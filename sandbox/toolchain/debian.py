@@ -15,16 +15,21 @@ _UPDATED = False
 
 def ensure(packages: Iterable[str]) -> None:
     """Installs the packages that are missing. SandboxError without Debian's tools, without root, or when apt fails."""
+    missing = require(packages)
+    if missing:
+        _update_once()
+        _apt("install", "-y", "--no-install-recommends", *missing)
+
+
+def require(packages: Iterable[str]) -> list[str]:
+    """The packages that are missing. SandboxError when some are, without Debian's tools or root to install them."""
     missing = [package for package in packages if not installed(package)]
-    if not missing:
-        return
     names = " ".join(missing)
-    if not shutil.which("apt-get"):
+    if missing and not shutil.which("apt-get"):
         raise SandboxError(f"this needs Debian's packages {names}; install their like with your system's own tool")
-    if os.geteuid() != 0:
+    if missing and os.geteuid() != 0:
         raise SandboxError(f"this needs root to install packages; run once: sudo apt-get install -y {names}")
-    _update_once()
-    _apt("install", "-y", "--no-install-recommends", *missing)
+    return missing
 
 
 def unpacked(package: str) -> Path:

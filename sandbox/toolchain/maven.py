@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox import paths
@@ -16,18 +17,17 @@ def ensure(coordinate: str) -> Path:
 
     Debian's Maven brings a JRE; a java that stands earlier on PATH stays the one that is used.
     """
-    try:
-        group, artifact, version, packaging = coordinate.split(":")
-    except ValueError:
-        raise SandboxError(f"{coordinate} is no Maven coordinate; write group:artifact:version:packaging") from None
-    folder = paths.cache_dir() / "maven"
-    target = folder / f"{artifact}-{version}.{packaging}"
-    # Two groups may use one artifact name, so the group is part of the path.
-    target = folder / group / target.name
+    target = _target(coordinate)
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(coordinate, target)
     return target
+
+
+def require(coordinates: Iterable[str]) -> None:
+    """Raises SandboxError when one of these is still to be fetched and there is no Maven, nor a way to install it."""
+    if not shutil.which("mvn") and not all(_target(coordinate).exists() for coordinate in coordinates):
+        debian.require(["maven"])
 
 
 def unpack(coordinate: str, target: Path) -> None:
@@ -43,6 +43,15 @@ def unpack(coordinate: str, target: Path) -> None:
                     path.chmod(mode)
         inner = list(Path(temporary).iterdir())
         (inner[0] if len(inner) == 1 and inner[0].is_dir() else Path(temporary)).rename(target)
+
+
+def _target(coordinate: str) -> Path:
+    try:
+        group, artifact, version, packaging = coordinate.split(":")
+    except ValueError:
+        raise SandboxError(f"{coordinate} is no Maven coordinate; write group:artifact:version:packaging") from None
+    # Two groups may use one artifact name, so the group is part of the path.
+    return paths.cache_dir() / "maven" / group / f"{artifact}-{version}.{packaging}"
 
 
 def _fetch(coordinate: str, target: Path) -> None:

@@ -10,14 +10,21 @@ import pytest
 
 from sandbox import __main__ as command
 from sandbox import machine, node
-from sandbox.aws import java
+from sandbox.aws import java, opensearch
 from sandbox.errors import SandboxError
-from sandbox.toolchain import builder, golang
+from sandbox.paths import cache_dir
+from sandbox.toolchain import builder, debian, golang
 
 
 @pytest.fixture(autouse=True)
-def enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine with Java, 8 GiB of memory (less what the kernel keeps) and every program built, but no Go."""
+def enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with Java, 8 GiB of memory (less what the kernel keeps) and every program there, but no Go or Maven."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for coordinate in (opensearch.SERVER, opensearch.SECURITY):
+        group, artifact, version, packaging = coordinate.split(":")
+        archive = cache_dir() / "maven" / group / f"{artifact}-{version}.{packaging}"
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        archive.touch()
     monkeypatch.setattr(java, "home", lambda: "/usr/lib/jvm/java-17")
     monkeypatch.setattr(builder, "find", lambda name: f"/cache/{name}")
     monkeypatch.setattr(shutil, "which", lambda _name: None)
@@ -28,9 +35,28 @@ def memory(monkeypatch: pytest.MonkeyPatch, gib: float) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=gib * 2**30))
 
 
-def test_a_machine_where_all_is_built_needs_no_go() -> None:
+def test_a_machine_where_all_is_there_needs_no_go_and_no_maven() -> None:
     machine.check(simulated_node=False)
     machine.check(simulated_node=True)
+
+
+@pytest.mark.parametrize(
+    ("apt_get", "message"),
+    [
+        ("/usr/bin/apt-get", r"^this needs root to install packages; run once: sudo apt-get install -y maven$"),
+        (None, r"^this needs Debian's packages maven; install their like with your system's own tool$"),
+    ],
+    ids=["without root", "not on Debian"],
+)
+def test_maven_that_cannot_be_installed_is_missed_before_anything_is_started(
+    apt_get: str | None, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(cache_dir() / "maven")
+    monkeypatch.setattr(debian, "installed", lambda _package: False)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(shutil, "which", lambda name: apt_get if name == "apt-get" else None)
+    with pytest.raises(SandboxError, match=message):
+        machine.check(simulated_node=True)
 
 
 @pytest.mark.parametrize("simulated", [False, True])
