@@ -25,9 +25,10 @@ LONG_RETENTION_DAYS = 90
 
 
 def figures_of(stack: str) -> Figures:
-    """Of one stack file."""
+    """Of one stack file; secrets that were set in it (`secure: ...`) cost nothing."""
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
-    values = {key.removeprefix(PROJECT): value for key, value in config.items() if key.startswith(PROJECT)}
+    own = {key.removeprefix(PROJECT): value for key, value in config.items() if key.startswith(PROJECT)}
+    values = {key: value for key, value in own.items() if not (isinstance(value, dict) and "secure" in value)}
     return stack_cost.figures(settings.parse(values), load_platform(ROOT / "configs" / "services.yaml"))
 
 
