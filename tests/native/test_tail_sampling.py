@@ -13,7 +13,9 @@ import pytest
 from rendering.declarations import Service
 from rendering.jaeger import Role
 from rendering.tail_sampling import TailSampling
+from tests.native.alert_metrics import read_by, total
 from tests.native.jaeger_process import PLATFORM, JaegerClient, check, rendered, running_jaeger
+from tests.waiting import eventually
 
 SHARE = 0.2
 WAIT_SECONDS = 2
@@ -118,3 +120,14 @@ def test_what_is_counted_of_spans_is_counted_of_all(jaeger: JaegerClient) -> Non
     lines = httpx.get(f"{jaeger.urls['spanmetrics']}/metrics").text.splitlines()
     [count] = [line for line in lines if line.startswith("traces_span_metrics_calls_total") and name in line]
     assert float(count.split()[-1]) == 100
+
+
+def test_traces_that_are_let_go_undecided_are_counted_where_the_alert_looks(tmp_path: Path) -> None:
+    [counted], limit = read_by("JaegerTracesUndecided", "jaeger")
+    held, begun = 10, 30
+    small = TAIL | {"tail_sampling": TailSampling(share=1, wait_seconds=WAIT_SECONDS, max_traces=held)}
+    with running_jaeger(tmp_path, **small) as jaeger:
+        for _ in range(begun):
+            sent(jaeger, span(uuid.uuid4().hex, GATEWAY, 1))
+        page = f"{jaeger.urls['metrics']}/metrics"
+        eventually(lambda: total(page, counted) == begun - held > limit, 30, 0.5)
