@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -171,6 +172,18 @@ def test_deviations_name_each_image_that_is_another_in_the_sandbox() -> None:
 
 def test_cost_page_is_current() -> None:
     assert cost_page.PAGE.read_text(encoding="utf-8") == cost_page.current(), f"docs/cost.md: run {cost_page.REWRITE}"
+
+
+def test_the_cost_of_a_stack_file_is_told_with_its_secrets_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = cost_page.figures_of("prod").estimate()
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    secret = f"  {PROJECT}:slack_api_url: {{ secure: djE6YWJj }}\n"
+    (tmp_path / "Pulumi.prod.yaml").write_text((ROOT / "Pulumi.prod.yaml").read_text() + secret)
+    monkeypatch.setattr(cost_page, "ROOT", tmp_path)
+
+    assert cost_page.figures_of("prod").estimate() == without
 
 
 def test_readme_says_what_hosted_services_would_cost() -> None:
