@@ -1,35 +1,40 @@
-"""Traces of the running platform: the critical path complete, sampled as declared, kept as promised."""
+"""Traces of the running platform: the critical path complete, sampled as declared, taken in by every protocol."""
 
 import json
 import math
-import subprocess
+import time
 import uuid
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import grpc
 import httpx
 import pytest
-import yaml
 
 from rendering.declarations import load_platform
-from sandbox import platform, stack
+from sandbox import platform
 from sandbox.paths import repo_root
+from tests import sampling_by_grpc
+from tests.e2e.platform_traces import (
+    Kubectl,
+    Query,
+    begun_here,
+    declared_tree,
+    printed_by_python,
+    served_tree,
+    stored,
+    trace,
+)
 from tests.span_formats import GRPC_METHOD, Span, jaeger_grpc, jaeger_thrift, otlp_json, zipkin_json
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.real_node
-Query = Callable[..., list[dict[str, Any]]]
-Kubectl = Callable[..., Any]
 DECLARED = load_platform(repo_root() / "configs" / "services.yaml")
-CALLS = yaml.safe_load((repo_root() / "sandbox" / "platform" / "calls.yaml").read_text())["services"]
 CRITICAL_PATH = {"api-gateway", "orchestrator-service", "iac-generator"}
 GENERATIONS = 1000
 REQUESTS_PER_SERVICE = 400  # over three thousand in all
-SPANS = "/sandbox-jaeger-span-*/_search"
+HEALTH_CHECKS = 3000  # at 1 % none at all would be no chance
 
 # A cheap route of each service.
 ROUTES = {
@@ -51,69 +56,31 @@ def collector(kubectl: Kubectl, port: int) -> str:
     return f"{address}:{port}"
 
 
-def declared_calls() -> set[tuple[str, str]]:
-    """Which service calls which, by sandbox/platform/calls.yaml."""
-    return {
-        (service, called.split(" ")[0])
-        for service, routes in CALLS.items()
-        for route in routes.values()
-        for called in [*route.get("calls", []), *route.get("tries", [])]
-    }
-
-
-def trace(http: httpx.Client, jaeger: str, trace_id: str) -> dict[str, Any] | None:
-    answer = http.get(f"{jaeger}/api/traces/{trace_id}")
-    if answer.status_code == 404:
-        return None
-    data: list[dict[str, Any]] = answer.raise_for_status().json()["data"]
-    return data[0] if data else None
-
-
-def calls_in(found: dict[str, Any]) -> set[tuple[str, str]]:
-    """Pairs of services of which one called the other in this trace."""
-    service = {span["spanID"]: found["processes"][span["processID"]]["serviceName"] for span in found["spans"]}
-    pairs = {
-        (service[reference["spanID"]], service[span["spanID"]])
-        for span in found["spans"]
-        for reference in span["references"]
-    }
-    return {(caller, called) for caller, called in pairs if caller != called}
-
-
 def test_a_thousand_generations_are_a_thousand_whole_traces(span_store: httpx.Client) -> None:
     burst = platform.burst("/api/v1/iac", GENERATIONS, method="POST", ids=True)
     missing = set(burst.trace_ids)
     assert len(missing) == GENERATIONS
 
     def whole() -> bool:
-        lots = [sorted(missing)[start : start + 500] for start in range(0, len(missing), 500)]
-        for lot in lots:
-            by_trace = {"terms": {"field": "traceID", "size": len(lot)}, "aggs": {"services": BY_SERVICE}}
-            query = {"size": 0, "query": {"terms": {"traceID": lot}}, "aggs": {"traces": by_trace}}
-            answer = span_store.post(SPANS, json=query).raise_for_status().json()
-            for found in answer["aggregations"]["traces"]["buckets"]:
-                if {one["key"] for one in found["services"]["buckets"]} >= CRITICAL_PATH:
-                    missing.discard(found["key"])
+        missing.difference_update(
+            trace_id for trace_id, services in stored(span_store, missing).items() if services >= CRITICAL_PATH
+        )
         return not missing
 
     eventually(whole, 90, every_seconds=2)
 
 
-BY_SERVICE = {"terms": {"field": "process.serviceName", "size": 20}}
-
-
-def test_a_trace_goes_as_deep_as_the_calls_that_were_made(urls: dict[str, str], http: httpx.Client) -> None:
+def test_a_trace_is_all_the_calls_that_were_made_and_no_other(urls: dict[str, str], http: httpx.Client) -> None:
     trace_id = platform.request("api-gateway", "POST", "/api/v1/iac").headers["x-trace-id"]
-    needed = {("api-gateway", "orchestrator-service"), ("orchestrator-service", "iac-generator")}
+    declared = declared_tree("api-gateway", "POST /api/v1/iac")
 
-    def whole() -> set[tuple[str, str]] | None:
+    def same() -> bool:
         found = trace(http, urls["jaeger"], trace_id)
-        calls = calls_in(found) if found else set()
-        return calls if calls >= needed else None
+        assert found is not None
+        assert served_tree(found) == declared
+        return True
 
-    calls = eventually(whole, 60)
-    assert calls is not None
-    assert calls <= declared_calls()
+    eventually(same, 60)
 
 
 def within_chance(seen: int, asked: int, share: float) -> bool:
@@ -131,16 +98,44 @@ def test_a_service_samples_the_traces_that_start_there_at_its_declared_share(ser
     assert within_chance(burst.sampled, answered, service.sampling_share), f"{burst.sampled} of {answered}"
 
 
-def test_health_checks_are_sampled_at_their_own_share() -> None:
-    burst = platform.burst("/health", 1000, service="api-gateway")
-    assert within_chance(burst.sampled, 1000, DECLARED.health_checks.sampling_share), f"{burst.sampled} of 1000"
+def test_what_a_service_says_it_sampled_is_what_is_stored(span_store: httpx.Client) -> None:
+    service = next(one for one in DECLARED.services if one.name == "costing-service")
+    method, path = ROUTES[service.name].split(" ")
+    burst = platform.burst(path, REQUESTS_PER_SERVICE, service=service.name, method=method, ids=True)
+    assert len(set(burst.trace_ids)) == REQUESTS_PER_SERVICE
+    assert 0 < burst.sampled < REQUESTS_PER_SERVICE
+    eventually(lambda: len(stored(span_store, burst.trace_ids)) >= burst.sampled, 60)
+    time.sleep(5)  # one too many would be there by now
+    assert len(stored(span_store, burst.trace_ids)) == burst.sampled
+
+
+@pytest.mark.parametrize(("service", "path"), [("api-gateway", "/health"), ("costing-service", "/ready")])
+def test_health_checks_are_sampled_at_their_own_share(span_store: httpx.Client, service: str, path: str) -> None:
+    """The kubelet asks too, and is told apart by its name."""
+    since_ms = int(time.time() * 1000)
+    burst = platform.burst(path, HEALTH_CHECKS, service=service)
+    answered = sum(burst.statuses.values()) - burst.statuses.get("none", 0)
+    assert answered > HEALTH_CHECKS * 0.9
+
+    def seen() -> int:
+        return begun_here(span_store, service, f"GET {path}", "Go-http-client", since_ms)
+
+    def as_declared() -> bool:
+        return within_chance(seen(), answered, DECLARED.health_checks.sampling_share)
+
+    eventually(as_declared, 30)
+    time.sleep(5)
+    assert as_declared(), f"{seen()} of {answered}"
 
 
 def test_every_declared_service_can_ask_how_to_sample(kubectl: Kubectl, http: httpx.Client) -> None:
-    address = collector(kubectl, 5778)
     for service in DECLARED.services:
-        told = http.get(f"http://{address}/sampling", params={"service": service.name}).raise_for_status().json()
-        assert told["probabilisticSampling"]["samplingRate"] == service.sampling_share
+        where = f"http://{collector(kubectl, 5778)}/sampling"
+        by_http = http.get(where, params={"service": service.name}).raise_for_status().json()
+        by_grpc = sampling_by_grpc.strategy(collector(kubectl, 5779), service.name)
+        for told in (by_http, by_grpc):
+            assert told["probabilisticSampling"]["samplingRate"] == service.sampling_share
+            assert told["operationSampling"]["defaultSamplingProbability"] == service.sampling_share
 
 
 @contextmanager
@@ -198,6 +193,62 @@ def test_each_receiver_takes_a_span_that_is_read_back_by_its_id(
         assert {process["serviceName"] for process in found["processes"].values()} == {span.service}
 
 
+def test_the_tasks_operation_is_found_from_a_pod_by_the_services_short_name(kubectl: Kubectl) -> None:
+    platform.burst("/api/v1/blueprints", 5)
+    asked = """
+import json, urllib.parse, urllib.request
+def ask(path):
+    return json.load(urllib.request.urlopen("http://jaeger-query:16686" + path, timeout=10))["data"]
+operation = urllib.parse.quote("GET /api/v1/blueprints")
+found = ask(f"/api/traces?service=api-gateway&operation={operation}&lookback=1h&limit=5")
+names = {span["operationName"] for trace in found for span in trace["spans"]}
+print(json.dumps({"services": ask("/api/services"), "operations": ask("/api/services/api-gateway/operations"),
+                  "traces": len(found), "spans": sorted(names)}))
+"""
+
+    def answered() -> bool:
+        said = json.loads(printed_by_python(kubectl, asked))
+        assert "api-gateway" in said["services"]
+        assert "GET /api/v1/blueprints" in said["operations"]
+        assert said["traces"] > 0
+        return "GET /api/v1/blueprints" in said["spans"]
+
+    eventually(answered, 60)
+
+
+def exemplars(http: httpx.Client, prometheus_url: str, query: str) -> list[tuple[dict[str, str], str]]:
+    """Labels of a series and the id of a trace that is in it, for every exemplar of the last five minutes."""
+    now = int(time.time())
+    window: dict[str, str | int] = {"query": query, "start": now - 300, "end": now}
+    answer = http.get(f"{prometheus_url}/api/v1/query_exemplars", params=window).raise_for_status().json()
+    return [
+        (series["seriesLabels"], one["labels"].get("trace_id") or one["labels"]["traceID"])
+        for series in answer["data"]
+        for one in series["exemplars"]
+    ]
+
+
+def test_one_id_leads_from_an_exemplar_to_its_trace_its_lines_and_its_services_metrics(
+    urls: dict[str, str], http: httpx.Client, prometheus: Query, loki: Query
+) -> None:
+    platform.burst("/api/v1/iac", 20, method="POST")
+    asked = 'http_request_duration_seconds_bucket{service="api-gateway"}'
+    labels, trace_id = eventually(lambda: exemplars(http, urls["prometheus"], asked), 90)[-1]
+
+    found = eventually(lambda: trace(http, urls["jaeger"], trace_id), 60)
+    assert found is not None
+    [service] = {
+        found["processes"][span["processID"]]["serviceName"] for span in found["spans"] if not span["references"]
+    }
+    assert service == labels["service"]
+    lines = f'{{namespace="dharma", service="{service}"}} | trace_id="{trace_id}"'
+    [line, *_] = [json.loads(text) for stream in eventually(lambda: loki(lines), 60) for _, text in stream["values"]]
+    assert line["trace_id"] == trace_id
+    assert trace(http, urls["jaeger"], line["trace_id"]) is not None
+    [rate] = prometheus(f'sum by (service) (rate(http_requests_total{{service="{service}"}}[5m]))')
+    assert float(rate["value"][1]) > 0
+
+
 def test_rate_and_duration_of_operations_and_of_calls_are_in_prometheus(prometheus: Query) -> None:
     served = 'sum by (service_name) (traces_span_metrics_calls_total{span_kind="SPAN_KIND_SERVER"})'
     assert eventually(lambda: {one["metric"]["service_name"] for one in prometheus(served)} >= CRITICAL_PATH, 90)
@@ -210,85 +261,53 @@ def test_rate_and_duration_of_operations_and_of_calls_are_in_prometheus(promethe
     assert eventually(lambda: ("api-gateway", "orchestrator-service") in calls(), 90)
 
 
-def run_now(cron_job: str) -> None:
-    """One run of a CronJob, to its end. Raises CalledProcessError when it fails."""
-    job, command = f"{cron_job[:40]}-{uuid.uuid4().hex[:6]}", ["kubectl", "-n", "monitoring"]
+def test_durations_of_operations_lead_to_traces(urls: dict[str, str], http: httpx.Client) -> None:
+    platform.burst("/api/v1/iac", 20, method="POST")
+    asked = 'traces_span_metrics_duration_milliseconds_bucket{service_name="api-gateway"}'
 
-    def kubectl(*arguments: str) -> None:
-        subprocess.run([*command, *arguments], env=stack.environment(), check=True, capture_output=True)
+    def opens() -> bool:
+        found = exemplars(http, urls["prometheus"], asked)
+        assert found, "no exemplars yet"
+        return trace(http, urls["jaeger"], found[-1][1]) is not None
 
-    kubectl("create", "job", job, f"--from=cronjob/{cron_job}")
+    eventually(opens, 90)
+
+
+def test_failed_operations_are_counted_as_errors(prometheus: Query) -> None:
+    failed = 'sum(traces_span_metrics_calls_total{service_name="ai-engine", status_code="STATUS_CODE_ERROR"})'
+
+    def count() -> float:
+        return sum(float(one["value"][1]) for one in prometheus(failed))
+
+    before = count()
+    platform.fault("ai-engine", error_rate=1.0)
     try:
-        kubectl("wait", "--for=condition=complete", "--timeout=120s", f"job/{job}")
+        burst = platform.burst("/api/v1/suggestions", 40, service="ai-engine", method="POST")
     finally:
-        kubectl("delete", "job", job)
+        platform.clear_faults("ai-engine")
+    assert burst.sampled > 0
+    eventually(lambda: count() >= before + burst.sampled, 90)
 
 
-def test_the_dependency_graph_is_what_the_services_really_call(urls: dict[str, str], http: httpx.Client) -> None:
+@pytest.mark.parametrize("kind", ["calls", "errors", "latencies"])
+def test_jaegers_monitor_page_has_its_figures(urls: dict[str, str], http: httpx.Client, kind: str) -> None:
     platform.burst("/api/v1/iac", 5, method="POST")
 
-    def graph() -> dict[str, set[str]]:
-        run_now("jaeger-dependencies")
-        window = {"endTs": str(int(datetime.now(UTC).timestamp() * 1000)), "lookback": str(3600 * 1000)}
-        answer = http.get(f"{urls['jaeger']}/api/dependencies", params=window).raise_for_status().json()
-        found: dict[str, set[str]] = defaultdict(set)
-        for one in answer["data"]:
-            found[one["parent"]].add(one["child"])
-        return found
+    def points() -> list[float]:
+        asked = {
+            "service": "api-gateway",
+            "endTs": str(int(time.time() * 1000)),
+            "lookback": str(3600 * 1000),
+            "step": "60000",
+            "ratePer": "600000",
+            "spanKind": "server",
+            **({"quantile": "0.95"} if kind == "latencies" else {}),
+        }
+        answer = http.get(f"{urls['jaeger']}/api/metrics/{kind}", params=asked).raise_for_status().json()
+        gauges = [point["gaugeValue"] for one in answer["metrics"] for point in one["metricPoints"]]
+        return [
+            value for value in (gauge.get("doubleValue", "NaN") for gauge in gauges) if not math.isnan(float(value))
+        ]
 
-    found = eventually(lambda: (links := graph()) and "iac-generator" in links["orchestrator-service"] and links, 60)
-    assert found
-    links = {(caller, called) for caller, all_called in found.items() for called in all_called}
-    assert {link for link in links if link[0] in CALLS and link[1] in CALLS} <= declared_calls()
-    assert ("api-gateway", "orchestrator-service") in links
-
-
-def test_the_cleaners_job_runs_and_leaves_todays_spans(deployed: dict[str, Any], span_store: httpx.Client) -> None:
-    """What it deletes is shown in tests/native/test_jaeger_cleaner.py: no store lets itself be given an old index."""
-    run_now("jaeger-es-index-cleaner")
-    left = span_store.get("/sandbox-jaeger-span-*/_settings").raise_for_status().json()
-    today = datetime.now(UTC)
-    assert f"sandbox-jaeger-span-{today:%Y-%m-%d}" in left
-
-
-def test_jaeger_may_not_touch_what_is_not_its_own(deployed: dict[str, Any], span_store: httpx.Client) -> None:
-    users = span_store.get("/_plugins/_security/api/internalusers").raise_for_status().json()
-    assert users["jaeger"]["backend_roles"] == []
-    mapped = span_store.get("/_plugins/_security/api/rolesmapping").raise_for_status().json()
-    assert [name for name, mapping in mapped.items() if "jaeger" in mapping["users"]] == ["jaeger-sandbox"]
-    anonymous = httpx.get(deployed["span_store_url"], verify=False, trust_env=False)  # noqa: S501 - to be refused
-    assert anonymous.status_code == 401
-
-
-@pytest.mark.full
-def test_a_wrong_password_is_a_clear_condition_and_no_crash_loop(kubectl: Kubectl) -> None:
-    run = ["kubectl", "-n", "monitoring"]
-    environment = stack.environment()
-    before = kubectl("-n", "monitoring", "get", "secret", "span-store-login")["data"]["password"]
-
-    def login(password: str) -> None:
-        patch = json.dumps({"data": {"password": password}})
-        kubectl("-n", "monitoring", "patch", "secret", "span-store-login", "--type=merge", "-p", patch)
-        subprocess.run([*run, "rollout", "restart", "deployment/jaeger"], env=environment, check=True)
-
-    def waiting() -> dict[str, Any] | None:
-        pods = kubectl("-n", "monitoring", "get", "pods", "-l", "app=jaeger")["items"]
-        return next((pod for pod in pods if pod["status"]["phase"] == "Pending"), None)
-
-    login("d3Jvbmc=")
-    try:
-        pod = eventually(waiting, 60)
-        assert pod is not None
-        logs = [*run, "logs", pod["metadata"]["name"], "-c", "wait-for-span-store"]
-
-        def said() -> bool:
-            done = subprocess.run(logs, env=environment, check=False, capture_output=True, text=True)
-            return "the password is wrong" in done.stdout
-
-        eventually(said, 60)
-        still = waiting()
-        assert still is not None
-        assert [one["restartCount"] for one in still["status"]["initContainerStatuses"]] == [0]
-    finally:
-        login(before)
-        subprocess.run([*run, "rollout", "status", "deployment/jaeger", "--timeout=120s"], env=environment, check=True)
+    found = eventually(points, 90)
+    assert kind == "errors" or max(float(value) for value in found) > 0
