@@ -61,17 +61,21 @@ def _of_pod(platform: Platform, service: Service, pod: str) -> Iterator[Line]:
         for status, share in STATUSES.items():
             yield Line(f'http_requests_total{{{asked},status="{status}"}}', per_second=5 * share)
         for bound in (*platform.latency_buckets_ms, math.inf):
-            le = "+Inf" if math.isinf(bound) else repr(bound / 1000)
             share = 1 - math.exp(-bound / 120)
-            yield Line(f'http_request_duration_seconds_bucket{{{asked},le="{le}"}}', per_second=5 * share)
+            yield Line(f'http_request_duration_seconds_bucket{{{asked},le="{_le(bound)}"}}', per_second=5 * share)
 
 
 def recorded(platform: Platform, names: Iterable[str]) -> list[Line]:
     """Series of the rules `names`, with the labels that the first part of each name promises."""
-    return [line for name in names for service in platform.services for line in _of_rule(name, service)]
+    bounds = [_le(bound) for bound in (*platform.latency_buckets_ms, math.inf)]
+    return [line for name in names for service in platform.services for line in _of_rule(name, service, bounds)]
 
 
-def _of_rule(name: str, service: Service) -> Iterator[Line]:
+def _le(bound_ms: float) -> str:
+    return "+Inf" if math.isinf(bound_ms) else repr(bound_ms / 1000)
+
+
+def _of_rule(name: str, service: Service, bounds: Sequence[str]) -> Iterator[Line]:
     level = name.split(":", maxsplit=1)[0]
     own = f'service="{service.name}",team="{service.team}",tier="{service.tier.value}",namespace="{service.namespace}"'
     if level == "platform" and name != "platform:service:info":
@@ -80,6 +84,7 @@ def _of_rule(name: str, service: Service) -> Iterator[Line]:
         return
     further: Sequence[str] = {
         "service_route": [f',route="{route}",method="GET"' for route in ROUTES],
+        "service_le": [f',le="{le}"' for le in bounds],
         "service_status": [f',status="{status}"' for status in STATUSES],
         "service_slo": [f',slo="{slo}"' for slo in ("availability", "errors", "latency")],
         "service_signal": [',signal="request_rate"'],

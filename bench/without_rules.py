@@ -7,7 +7,10 @@ from typing import Any
 
 from rendering import documents
 
-RECORDED = re.compile(r"(?P<name>\b[a-z][a-z0-9_]*(?::[a-z0-9_]+)+)\s*(?P<matchers>\{[^{}]*\})?(?P<range>\[[^\]]+\])?")
+RECORDED = re.compile(
+    r"(?P<name>\b[a-z][a-z0-9_]*(?::[a-z0-9_]+)+)\s*(?P<matchers>\{[^{}]*\})?(?P<range>\[[^\]]+\])?"
+    r"(?:\s*\b(?P<offset>offset \w+))?"
+)
 RAW = re.compile(
     r"(?<![:\w])(?P<name>http_request\w*|container_\w+|kube_pod\w+|up)(?![:\w]|\s*\()\s*(?P<matchers>\{[^{}]*\})?"
 )
@@ -55,9 +58,13 @@ def inlined(expression: str, defined: Mapping[str, str], outer: tuple[str, ...] 
     def recorded(match: re.Match[str]) -> str:
         name, matchers = match["name"], (*_matchers(match["matchers"]), *outer)
         if name not in defined or KEPT.fullmatch(name):
-            return f"{name}{{{', '.join(_narrowed(match['matchers'], outer, OF_A_DECLARATION))}}}"
+            own = f"{name}{{{', '.join(_narrowed(match['matchers'], outer, OF_A_DECLARATION))}}}"
+            return own + (match["range"] or "") + (f" {match['offset']}" if match["offset"] else "")
         text = f"({inlined(defined[name], defined, matchers)})"
-        return f"{text}{match['range'][:-1]}:1m]" if match["range"] else text
+        if match["range"]:
+            return f"{text}{match['range'][:-1]}:1m] {match['offset'] or ''}".rstrip()
+        # only a selector or a subquery has an offset
+        return f"last_over_time({text}[1m:1m] {match['offset']})" if match["offset"] else text
 
     def raw(match: re.Match[str]) -> str:
         known = OF_A_POD if match["name"].startswith(("container_", "kube_")) else OF_A_SERVICE
