@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import boot, dashboards, deployment, memory, page, rules
+from bench import boot, dashboards, deployment, logs, memory, page, rules, traces
 from sandbox.errors import SandboxError
 from sandbox.paths import repo_root
 
@@ -18,6 +18,8 @@ _BENCHMARKS = {
     "dashboards": dashboards.run,
     "rules": rules.run,
     "page": page.run,
+    "logs": logs.run,
+    "traces": traces.run,
 }
 
 
