@@ -1,4 +1,4 @@
-"""A real blackbox exporter with the stack's own modules says when a certificate expires, and nothing of a closed port."""
+"""A real blackbox exporter with the stack's own modules says when a certificate expires; of a closed port, nothing."""
 
 import socket
 import ssl
