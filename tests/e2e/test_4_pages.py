@@ -146,8 +146,7 @@ def answering(urls: dict[str, str]) -> Iterator[None]:
 
 
 def labels_of(result: dict[str, Any]) -> dict[str, str]:
-    labels: dict[str, str] = result.get("metric") or result.get("stream") or {}
-    return labels
+    return dict(result.get("metric") or result.get("stream") or {})
 
 
 def figures_of(block: Block, results: list[Any]) -> list[float]:
@@ -246,6 +245,7 @@ def test_a_runbooks_query_is_answered(block: Block, urls: dict[str, str], filled
 @pytest.fixture(scope="module")
 def there(urls: dict[str, str]) -> set[str]:
     """The names of all metrics that Prometheus has, and of those that it records."""
+    assert all(any(name in block.text for block in blocks("promql", *RUNBOOKS)) for name in NOT_HERE)
     names = httpx.get(f"{urls['prometheus']}/api/v1/label/__name__/values").raise_for_status().json()["data"]
     rules = httpx.get(f"{urls['prometheus']}/api/v1/rules", params={"type": "record"}).raise_for_status().json()
     return {*names, *(rule["name"] for group in rules["data"]["groups"] for rule in group["rules"])}
