@@ -1,5 +1,6 @@
-"""A real Loki on loopback, with the stack's own configuration except that it stores in a folder of the test."""
+"""A real Loki on loopback, with the stack's own configuration except for where it stores."""
 
+import os
 import socket
 import subprocess
 import time
@@ -81,6 +82,19 @@ class LokiClient:
         ]
         return sorted(found, key=lambda entry: entry.timestamp_ns)
 
+    def every_entry(self, query: str, start_ns: int, end_ns: int) -> list[Entry]:
+        """As `entries`, in as many queries as it takes; no two lines may have one time."""
+        found: list[Entry] = []
+        while page := self.entries(query, found[-1].timestamp_ns + 1 if found else start_ns, end_ns):
+            found += page
+        return found
+
+    def rule_groups(self) -> list[dict[str, Any]]:
+        """The ruler's groups, each rule with its health."""
+        answer = httpx.get(f"{self.url}/prometheus/api/v1/rules", timeout=30).raise_for_status()
+        groups: list[dict[str, Any]] = answer.json()["data"]["groups"]
+        return groups
+
     def streams(self) -> list[dict[str, str]]:
         """Label sets of all streams, without structured metadata."""
         answer = httpx.get(f"{self.url}/loki/api/v1/series", params={"match[]": '{job=~".+"}'}, timeout=30)
@@ -89,16 +103,26 @@ class LokiClient:
         return result
 
 
-def folder_configuration(folder: Path, http_port: int, grpc_port: int) -> str:
-    """The stack's Loki, storing in `folder`."""
-    values = LokiValues(bucket="unused", region="eu-west-1", cluster="c", environment="test", service_count=9)
-    document = yaml.safe_load(render_loki(documents.load(CONFIGS / "loki.yaml"), values))
-    document["common"]["path_prefix"] = str(folder)
-    document["common"]["storage"] = {
-        "filesystem": {"chunks_directory": str(folder / "chunks"), "rules_directory": str(folder / "rules")}
+def folder_configuration(folder: Path, http_port: int, grpc_port: int, **values: Any) -> str:
+    """The stack's Loki with everything that it writes below `folder`; its objects too, unless `values` name an S3."""
+    plain: dict[str, Any] = {
+        "bucket": "logs",
+        "region": "us-east-1",
+        "cluster": "c",
+        "environment": "test",
+        "service_count": 9,
+        "alertmanager_url": "http://127.0.0.1:9",
+        "prometheus_write_url": None,
     }
-    document["schema_config"]["configs"][0]["object_store"] = "filesystem"
-    document["compactor"] |= {"delete_request_store": "filesystem", "working_directory": str(folder / "compactor")}
+    document = yaml.safe_load(render_loki(documents.load(CONFIGS / "loki.yaml"), LokiValues(**{**plain, **values})))
+    document["common"]["path_prefix"] = str(folder)
+    if "s3_endpoint" not in values:
+        document["common"]["storage"] = {
+            "filesystem": {"chunks_directory": str(folder / "chunks"), "rules_directory": str(folder / "rules")}
+        }
+        document["schema_config"]["configs"][0]["object_store"] = "filesystem"
+        document["compactor"]["delete_request_store"] = "filesystem"
+    document["compactor"]["working_directory"] = str(folder / "compactor")
     document["storage_config"]["tsdb_shipper"] |= {
         "active_index_directory": str(folder / "index"),
         "cache_location": str(folder / "cache"),
@@ -108,8 +132,6 @@ def folder_configuration(folder: Path, http_port: int, grpc_port: int) -> str:
         "storage": {"type": "local", "local": {"directory": str(folder / "rules")}},
         "rule_path": str(folder / "rules-temp"),
         "wal": {"dir": str(folder / "ruler-wal")},
-        "remote_write": {"enabled": False},
-        "alertmanager_url": "http://127.0.0.1:9",
     }
     document["server"] |= {
         "http_listen_address": "127.0.0.1",
@@ -127,24 +149,44 @@ def rendered_rules() -> dict[str, str]:
 
 
 @contextmanager
-def running_loki(folder: Path) -> Iterator[LokiClient]:
-    """Loki, ready; killed at the end. Raises AssertionError with its log when it does not get ready."""
-    http_port = free_port()
-    rules = folder / "rules" / "fake"
-    rules.mkdir(parents=True)
-    for name, text in rendered_rules().items():
-        (rules / name).write_text(text)
+def running_loki(
+    folder: Path,
+    *,
+    http_port: int | None = None,
+    changes: documents.Document | None = None,
+    rules: Mapping[str, str] | None = None,
+    orderly: bool = False,
+    **values: Any,
+) -> Iterator[LokiClient]:
+    """Loki, ready, with what an earlier one left in `folder`; killed at the end, or asked to stop where `orderly`.
+
+    `values` are LokiValues' own, `changes` go over what is rendered, `rules` take the place of the stack's. Raises
+    AssertionError with its log when it does not get ready.
+    """
+    http_port = http_port or free_port()
+    of_tenant = folder / "rules" / "fake"
+    of_tenant.mkdir(parents=True, exist_ok=True)
+    for name, text in (rendered_rules() if rules is None else rules).items():
+        (of_tenant / name).write_text(text)
     config = folder / "loki.yaml"
-    config.write_text(folder_configuration(folder, http_port, free_port()))
+    document = yaml.safe_load(folder_configuration(folder, http_port, free_port(), **values))
+    config.write_text(documents.dump(documents.overlay(document, changes or {})))
     log = folder / "loki.log"
-    with log.open("wb") as output:
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    with log.open("ab") as output:
         process = subprocess.Popen(
-            [binary("loki"), f"-config.file={config}", "-target=all"], stdout=output, stderr=subprocess.STDOUT
+            [binary("loki"), f"-config.file={config}", "-target=all"],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **keys},
         )
     try:
         client = LokiClient(f"http://127.0.0.1:{http_port}")
         _wait_ready(client, process, log)
         yield client
+        if orderly:
+            process.terminate()
+            assert process.wait(timeout=60) == 0, log.read_text()[-3000:]
     finally:
         process.kill()
         process.wait()
