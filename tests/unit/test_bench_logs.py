@@ -72,7 +72,7 @@ def test_every_line_that_is_written_has_a_name_and_one_service_writes_plain_text
 
 
 def test_of_several_runs_the_median_is_told() -> None:
-    runs = [Run(rate, rate / 4, 40.0, 100.0) for rate in (9000.0, 30_000.0, 10_000.0)]
+    runs = [Run(rate, rate / 4, 40.0, 100.0, 180_000) for rate in (9000.0, 30_000.0, 10_000.0)]
     told = compared(runs)
     assert told["lines_per_second"] == 10_000
     assert told["all_lines_per_second"] == [9000, 30_000, 10_000]
