@@ -52,7 +52,9 @@ def parse(values: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate_json(json.dumps(values))
     except ValidationError as error:
-        raise SettingsError("\n".join(faults.in_words(detail, Settings) for detail in error.errors())) from None
+        # A default that follows from a faulty field is no fault of its own.
+        found = [detail for detail in error.errors() if detail["type"] != "default_factory_not_called"]
+        raise SettingsError("\n".join(faults.in_words(detail, Settings) for detail in found)) from None
 
 
 def _decoded(name: str, raw: str) -> Any:
