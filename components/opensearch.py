@@ -58,7 +58,7 @@ class OpenSearch(pulumi.ComponentResource):
         shared, settings = args.shared, args.settings
         labels = shared.labels(TOOL, "traces")
         files = {
-            "opensearch.yml": _configuration(settings.instance_count),
+            "opensearch.yml": configuration(settings.instance_count),
             "ca.pem": settings.ca or "",
             "node.pem": settings.certificate or "",
             "configure.sh": (CONFIGS / "configure.sh").read_text(encoding="utf-8"),
@@ -94,7 +94,7 @@ class OpenSearch(pulumi.ComponentResource):
         self.register_outputs({"url": url(shared.namespace)})
 
 
-def _configuration(count: int) -> str:
+def configuration(count: int) -> str:
     """configs/opensearch/opensearch.yml with the nodes that there are."""
     discovery: dict[str, Any] = {"discovery.type": "single-node"}
     if count > 1:

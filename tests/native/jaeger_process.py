@@ -58,6 +58,12 @@ def check(config: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def parsed(path: Path) -> dict[str, Any]:
+    """A native file, as it stands."""
+    document: dict[str, Any] = yaml.safe_load(path.read_text())
+    return document
+
+
 def rendered(role: Role, **values: Any) -> str:
     return render_jaeger(documents.load(CONFIGS / "jaeger" / "jaeger.yaml"), JaegerValues(**values), role)
 
