@@ -1,5 +1,6 @@
 """Logs of the running platform: nothing lost, nothing twice, nothing leaked, and alerts that come from lines alone."""
 
+import os
 import subprocess
 import time
 import uuid
@@ -11,12 +12,15 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from rendering.declarations import load_services
 from rendering.loki import LokiValues, stream_budget
 from rendering.promtail import STREAM_LABELS
 from sandbox import aws, platform, stack
 from sandbox.paths import repo_root
+from tests.native.journal import write_journal
+from tests.shell import typed
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.real_node, pytest.mark.full]
@@ -26,8 +30,10 @@ SERVICES = [service.name for service in load_services(repo_root() / "configs" / 
 
 LINES_PER_SERVICE = 2223  # 20,007 over nine services
 LINES_PER_SECOND = 150  # of each, far under the limit of 1,000
+# The kubelet turns a log over at 10 MiB: 200,007 lines in all, once for each service while they are written.
+MANY_LINES_PER_SERVICE, MANY_LINES_PER_SECOND, MANY_LINES_BYTES = 22_223, 300, 600
 S3_OUTAGE_SECONDS = 60
-# The kubelet turns a log over at 10 MiB; what the services write here stays far below it.
+PAGE_LINES = 10_000  # that Loki gives at most to a query
 
 
 def mark() -> str:
@@ -36,7 +42,7 @@ def mark() -> str:
 
 
 def lines(loki: Query, selector: str, minutes: int = 30) -> list[str]:
-    return [line for stream in loki(selector, minutes=minutes, limit=10_000) for _, line in stream["values"]]
+    return [line for stream in loki(selector, minutes=minutes, limit=PAGE_LINES) for _, line in stream["values"]]
 
 
 def delete_pod(app: str, namespace: str, *, kill: bool) -> None:
@@ -56,21 +62,46 @@ def roll(workload: str, namespace: str) -> None:
         subprocess.run(command, env=stack.environment(), check=True, capture_output=True)
 
 
-def numbers(loki: Query, service: str, prefix: str) -> Counter[int]:
-    """How often each number of a service's stream is found."""
-    found = lines(loki, f'{{service="{service}"}} |= "{prefix} "')
-    return Counter(int(line.split(f"{prefix} ")[1].split('"')[0].split(" ")[0]) for line in found)
+Numbers = Callable[[str, str], Counter[int]]
 
 
+@pytest.fixture
+def numbers(urls: dict[str, str], http: httpx.Client) -> Numbers:
+    """How often each number of a service's stream is found, by service and prefix."""
+
+    def ask(service: str, prefix: str) -> Counter[int]:
+        selector = f'{{namespace="dharma", service="{service}"}} |= "{prefix} "'
+        start, found = time.time_ns() - 30 * 60 * 10**9, set[tuple[str, str, str]]()
+        while True:
+            window = {"start": str(start), "end": str(time.time_ns()), "limit": str(PAGE_LINES), "direction": "forward"}
+            answer = http.get(f"{urls['loki']}/loki/api/v1/query_range", params={"query": selector, **window})
+            streams = answer.raise_for_status().json()["data"]["result"]
+            page = {(one["stream"]["pod"], *value) for one in streams for value in one["values"]}
+            if page <= found:
+                return Counter(int(line.split(f"{prefix} ")[1].split('"')[0].split(" ")[0]) for _, _, line in found)
+            found |= page
+            start = max(int(stamp) for _, stamp, _ in page)  # again: there may be more lines of that time
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("count", "rate", "line_bytes"),
+    [
+        (LINES_PER_SERVICE, LINES_PER_SECOND, 0),
+        pytest.param(MANY_LINES_PER_SERVICE, MANY_LINES_PER_SECOND, MANY_LINES_BYTES, marks=pytest.mark.full),
+    ],
+    ids=["20,000", "200,000"],
+)
 def test_every_line_is_found_exactly_once_though_loki_promtail_and_s3_go_away(
-    deployed: dict[str, Any], loki: Query
+    deployed: dict[str, Any], numbers: Numbers, count: int, rate: int, line_bytes: int
 ) -> None:
     prefix = mark()
     # What the tests before flushed by hand would be taken for recovered already (docs/logs.md); a restart ends that.
     roll("statefulset/loki", "monitoring")
     with ThreadPoolExecutor(len(SERVICES)) as pool:
         writing = [
-            pool.submit(platform.log_lines, service, LINES_PER_SERVICE, prefix, rate=LINES_PER_SECOND)
+            pool.submit(platform.log_lines, service, count, prefix, rate=rate, line_bytes=line_bytes)
             for service in SERVICES
         ]
         time.sleep(3)
@@ -82,15 +113,22 @@ def test_every_line_is_found_exactly_once_though_loki_promtail_and_s3_go_away(
         for one in writing:
             one.result()
 
-    expected = Counter(range(1, LINES_PER_SERVICE + 1))
+    expected = Counter(range(1, count + 1))
 
     def arrived(service: str) -> bool:
-        return len(numbers(loki, service, prefix)) == LINES_PER_SERVICE
+        return len(numbers(service, prefix)) == count
 
     for service in SERVICES:
         eventually(lambda service=service: arrived(service), 240, every_seconds=5)  # type: ignore[misc]
-        found = numbers(loki, service, prefix)
+        found = numbers(service, prefix)
         assert found == expected, f"{service}: {found - expected} too often, {expected - found} missing"
+        if line_bytes:
+            assert turned_over(service), f"the log of {service} was not turned over while it was read"
+
+
+def turned_over(service: str) -> bool:
+    """Whether the kubelet has put an older log of the service aside."""
+    return any(Path("/var/log/pods").glob(f"dharma_{service}-*/{service}/*.log.*"))
 
 
 def test_every_running_container_of_every_namespace_has_a_stream(
@@ -127,9 +165,14 @@ def streams(urls: dict[str, str], http: httpx.Client) -> list[dict[str, str]]:
 def test_streams_are_bounded_and_their_labels_are_those_of_the_contract(
     urls: dict[str, str], http: httpx.Client
 ) -> None:
+    limits = yaml.safe_load(http.get(f"{urls['loki']}/config").raise_for_status().text)["limits_config"]
+    stack_file = yaml.safe_load((repo_root() / "Pulumi.sandbox.yaml").read_text())["config"]
+    nodes = stack_file["observability-stack:load"]["nodes"]
+    sized = LokiValues(
+        bucket="b", region="r", cluster="c", environment="e", service_count=len(SERVICES), max_nodes=nodes
+    )
     found = streams(urls, http)
-    values = LokiValues(bucket="b", region="r", cluster="c", environment="e", service_count=len(SERVICES), max_nodes=1)
-    assert 0 < len(found) <= stream_budget(values)
+    assert 0 < len(found) <= limits["max_global_streams_per_user"] == stream_budget(sized)
     for stream in found:
         assert set(stream) <= {*STREAM_LABELS, "service_name", "filename"}
 
@@ -178,18 +221,47 @@ def test_a_line_in_a_file_of_the_node_is_found(node_file: Path, loki: Query) -> 
     assert line == f"level=warn {word} token=[MASKED]"
 
 
-def test_a_shouting_service_is_throttled_and_the_other_eight_lose_nothing(loki: Query, prometheus: Query) -> None:
+@pytest.fixture
+def journal_file() -> Iterator[Path]:
+    """Where a node with systemd has its journal; on this machine nobody writes to it."""
+    path = Path(f"/var/log/journal/{mark()}.journal")
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def test_a_line_in_the_journal_is_found_with_its_unit_and_level(journal_file: Path, loki: Query) -> None:
+    word = journal_file.stem
+    write_journal(
+        journal_file,
+        {"_SYSTEMD_UNIT": "kubelet.service", "PRIORITY": "4", "MESSAGE": f"{word} password=hunter2"},
+    )
+    [stream] = eventually(lambda: loki(f'{{job="systemd-journal", service="kubelet"}} |= "{word}"'), 60)
+    assert (stream["stream"]["level"], stream["stream"]["unit"]) == ("warn", "kubelet.service")
+    assert [line for _, line in stream["values"]] == [f"{word} password=[MASKED]"]
+
+
+@pytest.mark.parametrize("service", ["kubelet", "containerd"])
+def test_what_the_nodes_own_programs_log_is_found(service: str, loki: Query) -> None:
+    # They say little once the node is up: what they said at its start is looked for too.
+    assert eventually(lambda: lines(loki, f'{{job="node-files", service="{service}"}}', minutes=24 * 60), 60)
+
+
+@pytest.mark.parametrize(("count", "line_bytes"), [(20_000, 1000), (4000, 15_000)], ids=["short lines", "long lines"])
+def test_a_shouting_service_is_throttled_and_the_other_eight_lose_nothing(
+    numbers: Numbers, prometheus: Query, count: int, line_bytes: int
+) -> None:
     prefix, shouter, others = mark(), "ai-engine", [name for name in SERVICES if name != "ai-engine"]
+    dropped = f'sum(logentry_dropped_lines_by_label_total{{label_value="{shouter}"}})'
+    before = sum(float(one["value"][1]) for one in prometheus(dropped))
     with ThreadPoolExecutor(len(SERVICES)) as pool:
-        shouting = pool.submit(platform.log_lines, shouter, 20_000, prefix, line_bytes=1000)
+        shouting = pool.submit(platform.log_lines, shouter, count, prefix, line_bytes=line_bytes)
         quiet = [pool.submit(platform.log_lines, service, 400, prefix, rate=40) for service in others]
         for one in (shouting, *quiet):
             one.result()
     for service in others:
-        eventually(lambda service=service: len(numbers(loki, service, prefix)) == 400, 120)  # type: ignore[misc]
-        assert set(numbers(loki, service, prefix).values()) == {1}
-    dropped = f'sum(increase(logentry_dropped_lines_by_label_total{{label_value="{shouter}"}}[10m]))'
-    assert eventually(lambda: sum(float(one["value"][1]) for one in prometheus(dropped)) > 0, 60)
+        eventually(lambda service=service: len(numbers(service, prefix)) == 400, 120)  # type: ignore[misc]
+        assert set(numbers(service, prefix).values()) == {1}
+    assert eventually(lambda: sum(float(one["value"][1]) for one in prometheus(dropped)) > before, 60)
 
 
 def test_an_alert_from_a_line_reaches_alertmanager(urls: dict[str, str], http: httpx.Client) -> None:
@@ -209,6 +281,38 @@ def test_an_alert_from_a_line_reaches_alertmanager(urls: dict[str, str], http: h
 def test_lines_are_counted_by_service_and_level_in_prometheus(prometheus: Query) -> None:
     counted = 'sum by (service) (service_level:log_lines:rate5m{namespace="dharma", level="info"})'
     assert eventually(lambda: {one["metric"]["service"] for one in prometheus(counted)} >= set(SERVICES), 180)
+
+
+def test_the_volume_of_a_service_and_level_is_what_was_written(prometheus: Query, numbers: Numbers) -> None:
+    service, prefix, count = "orchestrator-service", mark(), 600
+    volume = f'sum(service_level:log_lines:rate5m{{service="{service}", level="warn"}})'
+    before = sum(float(one["value"][1]) for one in prometheus(volume))
+    platform.log_lines(service, count, prefix, rate=200, level="warn")
+    eventually(lambda: sum(numbers(service, prefix).values()) == count, 60)
+
+    def counted() -> bool:
+        lines_per_second = sum(float(one["value"][1]) for one in prometheus(volume)) - before
+        return lines_per_second * 300 == pytest.approx(count, rel=0.02)
+
+    eventually(counted, 150, every_seconds=5)
+
+
+def test_the_tasks_own_commands_for_logs_answer(kubectl: Kubectl, loki: Query) -> None:
+    [pod, *_] = kubectl("get", "pods", "-n", "dharma", "-l", "app=api-gateway")["items"]
+    follow = f"timeout 10 kubectl logs -f {pod['metadata']['name']} -n dharma | head -n 1"
+    assert typed(follow, {**os.environ, **stack.environment()}).stdout.strip()
+
+    word = mark()
+    platform.log_raw("api-gateway", f"error {word}")
+    eventually(lambda: lines(loki, f'{{namespace="dharma"}} |= "{word}"'), 60)
+    # As the task writes it but for `query_range`, and Loki's namespace behind its name.
+    query = (
+        "kubectl -n dharma exec deploy/traffic -- curl -G -s http://loki.monitoring:3100/loki/api/v1/query_range "
+        """--data-urlencode 'query={namespace="dharma"} |= "error"'"""
+    )
+    done = typed(query, {**os.environ, **stack.environment()})
+    assert done.returncode == 0, done.stderr
+    assert f"error {word}" in done.stdout
 
 
 def test_a_selector_of_lines_is_asked_as_a_range(urls: dict[str, str], http: httpx.Client) -> None:

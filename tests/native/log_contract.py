@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 JSON = '{"level":"%s","message":"%s","trace_id":"%s","span_id":"00f067aa0ba902b7"}'
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+OWN_JSON = f'{{"ctx":{{"lvl":"Err","trace":"{TRACE}"}},"text":"failed"}}'
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,18 @@ CASES = (
         ),
         service="redis",
     ),
+    Case(
+        "a service's own form of lines is read as it declares it",
+        (
+            f"<WARNING> [{TRACE}] slow",
+            OWN_JSON,
+        ),
+        (
+            Arrived(f"<WARNING> [{TRACE}] slow", {"level": "warn", "trace_id": TRACE}),
+            Arrived(OWN_JSON, {"level": "error", "trace_id": TRACE}),
+        ),
+        service="own-form",
+    ),
     masked("password in JSON", '{"msg":"login","password":"hunter2 and more","user":"x"}', "hunter2 and more"),
     masked("token with quotes in it", r'{"api_token":"a\"b","n":1}', r"a\"b"),
     masked("JSON in JSON", r'{"body":"{\"password\":\"hunter2\"}"}', "hunter2"),
@@ -163,11 +176,14 @@ CASES = (
     ),
     masked("card number", "charged 4111 1111 1111 1111 ok", "4111 1111 1111 1111"),
     masked("card number without spaces", "charged 5500005555555559 ok", "5500005555555559"),
+    masked("e-mail address in text", "mail to jane.doe+x@mail.example.com sent", "jane.doe+x@mail.example.com"),
+    masked("e-mail address in JSON", '{"msg":"signed up","user":"jane@example.com"}', "jane@example.com"),
     unchanged(
         "at 1763820000000 took 1763820000000123 ns",
         f"trace {TRACE} of 12345678901234567890",
         "the password was changed by its owner",
         "basic authentication is on",
+        "image registry.example/app@sha256:0123 and user@host",
         name="figures, ids and words that only look like secrets stay",
     ),
 )

@@ -4,12 +4,20 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from rendering.promtail import STREAM_LABELS
 from tests.native.alert_metrics import emitted, read_by_alerts
-from tests.native.collector_process import BURST_LINES, Collector, counted, running_collector
+from tests.native.collector_process import (
+    BURST_LINES,
+    STREAM_BURST_MIB,
+    STREAM_RATE_MIB,
+    Collector,
+    counted,
+    running_collector,
+)
 from tests.native.log_contract import CASES, Case
 from tests.native.loki_process import Entry, LokiClient, running_loki
 from tests.waiting import eventually
@@ -17,6 +25,8 @@ from tests.waiting import eventually
 FLOOD_LINES = 6000
 QUIET_LINES = BURST_LINES // 2
 LATE_LINES = 4 * BURST_LINES
+# Lines of a flood bear times to come, so that a busy machine reads them before they are late.
+AHEAD_NS = 60 * 10**9
 
 
 def cri(lines: Sequence[str], start_ns: int) -> str:
@@ -40,7 +50,7 @@ class Collected:
     metric_names: frozenset[str]
 
     def of(self, pod: str) -> list[Entry]:
-        return self.loki.entries(f'{{pod="{pod}"}}', self.start_ns - 10**9, time.time_ns())
+        return self.loki.entries(f'{{pod="{pod}"}}', self.start_ns - 10**9, time.time_ns() + 2 * AHEAD_NS)
 
 
 def pod_name(case: Case) -> str:
@@ -73,21 +83,22 @@ def collected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     pods |= {name: pod_labels(name, name) for name in ("flood", "quiet", "late", "long")}
     for case in CASES:
         (folder / "pods" / f"{pod_name(case)}.log").write_text(cri(case.written, start_ns))
-    # Both are written while the collector runs; what it finds written a minute ago is no flood of now.
-    (folder / "pods" / "flood.log").write_text("")
-    (folder / "pods" / "quiet.log").write_text("")
+    # Written while the collector runs; what it finds written a minute ago is no flood of now.
+    for name in ("flood", "quiet"):
+        (folder / "pods" / f"{name}.log").write_text("")
     (folder / "pods" / "late.log").write_text(cri([f"late {n}" for n in range(LATE_LINES)], start_ns))
     (folder / "pods" / "long.log").write_text(partial_line(start_ns))
     (folder / "node" / "kubelet.log").write_text("I0101 12:00:00.000000 1 kubelet.go:1] started\n")
     (folder / "node" / "boot.log").write_text("password=hunter2 given at boot\n")
     loki_folder = tmp_path_factory.mktemp("loki")
-    with running_loki(loki_folder) as loki:
-        with running_collector(collector, folder, loki.url, pods) as metrics:
+    limits: dict[str, Any] = {"stream_rate_mib": STREAM_RATE_MIB, "stream_burst_mib": STREAM_BURST_MIB}
+    with running_loki(loki_folder, **limits) as loki:
+        with running_collector(collector, folder, loki.url, pods, mask_emails=True) as metrics:
             of_cases = sum(len(case.written) for case in CASES)
             wait_until_read(metrics, READ[collector], of_cases + LATE_LINES)
             for name, lines in (("flood", FLOOD_LINES), ("quiet", QUIET_LINES)):
                 with (folder / "pods" / f"{name}.log").open("a") as log:
-                    log.write(cri([f"{name} {n}" for n in range(lines)], time.time_ns()))
+                    log.write(cri([f"{name} {n}" for n in range(lines)], time.time_ns() + AHEAD_NS))
             wait_until_read(metrics, READ[collector], of_cases + LATE_LINES + FLOOD_LINES + QUIET_LINES)
             dropped = counted(metrics, DROPPED[collector][0])
             flooded = counted(metrics, DROPPED[collector][1])
