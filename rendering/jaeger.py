@@ -22,6 +22,7 @@ STORE_URL = "SPAN_STORE_URL"
 PASSWORD_FILE = "/etc/span-store/login/password"
 CA_FILE = "/etc/span-store/ca/ca.crt"
 
+# What configs/jaeger/ui.json says in the place of a stack's own.
 _UI_GRAFANA = "http://grafana.monitoring:3000"
 _UI_SINCE = "now-3d"
 
