@@ -119,6 +119,7 @@ def test_secrets_that_others_keep_are_used_in_place(nowhere: Engine) -> None:
         kubectl("delete", "secret", "grafana-secrets", "-n", "theirs")
         kubectl(*secret, "--from-literal=secret-key=made-up")
         assert "grafana-secrets" not in made()
+        kubectl("delete", "secret", "grafana-secrets", "-n", "theirs")  # what is there and not named is refused
     assert "grafana-secrets" in made()
 
 
