@@ -184,6 +184,7 @@ NOT_HERE = {
     "alertmanager_cluster_messages_received_total": "one replica here; production has peers",
     "coredns_proxy_healthcheck_failures_total": "made when the first resolver fails to answer",
     "kube_pod_container_status_last_terminated_exitcode": "made when a container is started again",
+    "otelcol_processor_tail_sampling_new_trace_id_received_total": "the sandbox decides where traces start",
 }
 
 OUTSIDE_TOUR = tuple(page for page in PAGES if page != TOUR)
