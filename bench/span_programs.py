@@ -75,9 +75,12 @@ class Store:
         return int(found["_all"]["primaries"].get("indexing", {}).get("index_total", 0))
 
     def searchable(self, prefix: str) -> int:
-        """Spans that a search finds."""
-        found = self.get(f"/{prefix}-jaeger-span-*/_count", ignore_unavailable="true")
-        return int(found["count"])
+        """Spans that a search finds: none while an index that was just made has no place yet (OpenSearch answers 503)."""
+        where = f"{self.url}/{prefix}-jaeger-span-*/_count?ignore_unavailable=true"
+        answer = httpx.get(where, timeout=60, trust_env=False)
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            return 0
+        return int(answer.raise_for_status().json()["count"])
 
     def newest(self, prefix: str, since: float) -> set[str]:
         """Ids of the spans that a search finds, of those that ended since then (and began a second before at most)."""
