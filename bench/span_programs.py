@@ -75,7 +75,7 @@ class Store:
         return int(found["_all"]["primaries"].get("indexing", {}).get("index_total", 0))
 
     def searchable(self, prefix: str) -> int:
-        """Spans that a search finds: none while an index that was just made has no place yet (OpenSearch answers 503)."""
+        """Spans that a search finds: none while an index that was just made has no place yet (then it answers 503)."""
         where = f"{self.url}/{prefix}-jaeger-span-*/_count?ignore_unavailable=true"
         answer = httpx.get(where, timeout=60, trust_env=False)
         if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
