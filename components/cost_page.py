@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
 from components import cost as stack_cost
 from components import settings
 from rendering import cost
@@ -20,16 +18,13 @@ from rendering.prices import Prices
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "cost.md"
 REWRITE = "python -m components.cost_page"
-PROJECT = "observability-stack:"
 LONG_RETENTION_DAYS = 90
 
 
 def figures_of(stack: str) -> Figures:
-    """Of one stack file; secrets that were set in it (`secure: ...`) cost nothing."""
-    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
-    own = {key.removeprefix(PROJECT): value for key, value in config.items() if key.startswith(PROJECT)}
-    values = {key: value for key, value in own.items() if not (isinstance(value, dict) and "secure" in value)}
-    return stack_cost.figures(settings.parse(values), load_platform(ROOT / "configs" / "services.yaml"))
+    """Of one stack file."""
+    chosen = settings.of_stack_file(ROOT / f"Pulumi.{stack}.yaml")
+    return stack_cost.figures(chosen, load_platform(ROOT / "configs" / "services.yaml"))
 
 
 def current() -> str:

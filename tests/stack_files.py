@@ -22,10 +22,7 @@ def config_of(stack: str) -> Mapping[str, Any]:
 
 
 def settings_of(stack: str) -> settings.Settings:
-    prefix = f"{PROJECT}:"
-    return settings.parse(
-        {key.removeprefix(prefix): value for key, value in config_of(stack).items() if key.startswith(prefix)}
-    )
+    return settings.of_stack_file(ROOT / f"Pulumi.{stack}.yaml")
 
 
 @cache

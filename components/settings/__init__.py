@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 import pulumi
+import yaml
 from pulumi.runtime.config import CONFIG, get_config_env
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -15,7 +17,10 @@ from components.settings.base import SettingsError
 from components.settings.secrets import catalogue, expected_keys, load_secrets
 from components.settings.tree import Settings
 
-__all__ = ["Loaded", "Settings", "SettingsError", "load", "parse"]
+__all__ = ["Loaded", "Settings", "SettingsError", "load", "of_stack_file", "parse"]
+
+
+_PREFIX = "observability-stack:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +60,22 @@ def parse(values: Mapping[str, Any]) -> Settings:
         # A default that follows from a faulty field is no fault of its own.
         found = [detail for detail in error.errors() if detail["type"] != "default_factory_not_called"]
         raise SettingsError("\n".join(faults.in_words(detail, Settings) for detail in found)) from None
+
+
+def of_stack_file(path: Path) -> Settings:
+    """What a stack file of this project says, without an engine; secrets in it are left out. Raises SettingsError.
+
+    Once `pulumi config set` has written the file, its numbers and flags stand there as text.
+    """
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))["config"]
+    own = {key.removeprefix(_PREFIX): value for key, value in config.items() if key.startswith(_PREFIX)}
+    plain = {name: value for name, value in own.items() if not (isinstance(value, dict) and "secure" in value)}
+    return parse(
+        {
+            name: _decoded(name, value) if isinstance(value, str) and name in Settings.model_fields else value
+            for name, value in plain.items()
+        }
+    )
 
 
 def _decoded(name: str, raw: str) -> Any:

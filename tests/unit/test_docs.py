@@ -180,7 +180,11 @@ def test_the_cost_of_a_stack_file_is_told_with_its_secrets_in_it(
     without = cost_page.figures_of("prod").estimate()
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     secret = f"  {PROJECT}:slack_api_url: {{ secure: djE6YWJj }}\n"
-    (tmp_path / "Pulumi.prod.yaml").write_text((ROOT / "Pulumi.prod.yaml").read_text() + secret)
+    text = (ROOT / "Pulumi.prod.yaml").read_text()
+    # `pulumi config set --secret` writes the whole file anew, and flags as text.
+    rewritten = text.replace("protect_data: true", 'protect_data: "true"')
+    assert rewritten != text
+    (tmp_path / "Pulumi.prod.yaml").write_text(rewritten + secret)
     monkeypatch.setattr(cost_page, "ROOT", tmp_path)
 
     assert cost_page.figures_of("prod").estimate() == without
