@@ -1,6 +1,7 @@
 """What sandbox/platform/calls.yaml says of traces, what Jaeger and its store say, and jobs that are run at once."""
 
 import json
+import os
 import subprocess
 import uuid
 from collections import defaultdict
@@ -116,7 +117,9 @@ def begun_here(span_store: httpx.Client, service: str, operation: str, user_agen
 
 def _run(*arguments: str, text: str | None = None) -> str:
     command = ["kubectl", "-n", "monitoring", *arguments]
-    done = subprocess.run(command, env=stack.environment(), check=True, capture_output=True, text=True, input=text)
+    done = subprocess.run(
+        command, env={**os.environ, **stack.environment()}, check=True, capture_output=True, text=True, input=text
+    )
     return done.stdout
 
 

@@ -49,7 +49,7 @@ def delete_pod(app: str, namespace: str, *, kill: bool) -> None:
     arguments = ["--grace-period=0", "--force"] if kill else []
     subprocess.run(
         ["kubectl", "-n", namespace, "delete", "pod", "-l", f"app={app}", "--wait=false", *arguments],
-        env=stack.environment(),
+        env={**os.environ, **stack.environment()},
         check=True,
         capture_output=True,
     )
@@ -59,7 +59,7 @@ def roll(workload: str, namespace: str) -> None:
     """Restarts a workload in an orderly way and waits until it is back."""
     for arguments in (["restart", workload], ["status", workload, "--timeout=180s"]):
         command = ["kubectl", "-n", namespace, "rollout", *arguments]
-        subprocess.run(command, env=stack.environment(), check=True, capture_output=True)
+        subprocess.run(command, env={**os.environ, **stack.environment()}, check=True, capture_output=True)
 
 
 Numbers = Callable[[str, str], Counter[int]]

@@ -1,6 +1,7 @@
 """Where the running platform's traces are kept: who called whom, what goes, and who may."""
 
 import json
+import os
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -55,7 +56,7 @@ def test_jaeger_may_not_touch_what_is_not_its_own(deployed: dict[str, Any], span
 
 def test_a_wrong_password_is_a_clear_condition_an_alert_and_no_crash_loop(kubectl: Kubectl, prometheus: Query) -> None:
     run = ["kubectl", "-n", "monitoring"]
-    environment = stack.environment()
+    environment = {**os.environ, **stack.environment()}
     before = kubectl("-n", "monitoring", "get", "secret", "span-store-login")["data"]["password"]
 
     def login(password: str) -> None:
