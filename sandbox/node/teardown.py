@@ -29,6 +29,13 @@ _END_SECONDS = 15
 
 def remove_all() -> None:
     """Ends and removes everything of the real node. Can be run again at any time."""
+    halt()
+    kernel.restore()
+    _remove_files()
+
+
+def halt() -> None:
+    """Ends what a reboot of the machine would end: processes, mounts, loop devices, network, cgroups. Files stay."""
     for name in layout.PROCESSES:
         processes.stop(name)
     _kill(list(_our_processes()))
@@ -40,8 +47,6 @@ def remove_all() -> None:
     network.down()
     for group in _cgroups():
         _remove_cgroup(group)
-    kernel.restore()
-    _remove_files()
 
 
 def leftovers() -> list[str]:
