@@ -39,7 +39,7 @@ def test_the_dependency_graph_is_what_the_services_really_call(urls: dict[str, s
 
 def test_the_cleaners_job_runs_and_leaves_todays_spans(deployed: dict[str, Any], span_store: httpx.Client) -> None:
     """What it deletes is shown in tests/native/test_span_store.py: no store lets itself be given an old index."""
-    run_now("jaeger-es-index-cleaner")
+    run_now("jaeger-index-cleaner")
     left = span_store.get("/sandbox-jaeger-span-*/_settings").raise_for_status().json()
     today = datetime.now(UTC)
     assert f"sandbox-jaeger-span-{today:%Y-%m-%d}" in left
