@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sandbox.aws.local import (
-        data_lost,
-        data_restored,
         down,
         environment,
         network,
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "data_lost",
-    "data_restored",
     "down",
     "environment",
     "network",

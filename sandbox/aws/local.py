@@ -27,8 +27,7 @@ def up(host: str = NODE_BRIDGE, *, secure: bool = True, span_store: bool = True)
         opensearch.stop()
     died = known is not None and not processes.alive(moto.NAME)
     moto.up(host)
-    lost = known is not None and (known.lost or died)
-    record.save(record.Record(host=host, secure=secure, span_store=span_store, lost=lost))
+    record.save(record.Record(host=host, secure=secure, span_store=span_store))
     if died:
         sys.stderr.write(
             "The local AWS had ended and is new and empty: the bucket with all log history is gone. "
@@ -36,17 +35,6 @@ def up(host: str = NODE_BRIDGE, *, secure: bool = True, span_store: bool = True)
         )
     if span_store:
         opensearch.up(host, secure=secure)
-
-
-def data_lost() -> bool:
-    """True when the local AWS has died since the stack was last brought up: Pulumi must refresh before it updates."""
-    known = record.load()
-    return known is not None and known.lost
-
-
-def data_restored() -> None:
-    """To be called when Pulumi has refreshed and made the stack's AWS resources again."""
-    record.save(_known().model_copy(update={"lost": False}))
 
 
 def down() -> None:

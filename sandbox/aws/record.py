@@ -8,14 +8,13 @@ from sandbox import paths
 
 
 class Record(BaseModel):
-    """Where it listens, what serves its domains, and whether it has lost its data."""
+    """Where it listens, and what serves its domains."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")  # an older clone may have written more
 
     host: str
     secure: bool  # the span store has TLS and users
     span_store: bool = True
-    lost: bool = False
 
 
 def load() -> Record | None:

@@ -95,7 +95,7 @@ def test_up_mends_what_was_killed_and_keeps_what_runs(program: str) -> None:
         if process.info["name"] == program:
             process.kill()
     node.up()
-    eventually(served, 60)
+    eventually(served, 180)
     assert pod_identities() == before
 
 

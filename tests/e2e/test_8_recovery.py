@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from sandbox import aws, sinks, stack
+from sandbox import sinks, stack
 from sandbox.node import layout, teardown
 from sandbox.paths import repo_root
 from tests.shell import typed
@@ -81,7 +81,6 @@ def test_the_local_aws_comes_back_empty_and_up_says_what_is_gone(deployed: dict[
     assert "AWS: has ended, `make up` starts it again" in sandbox("status")
     assert GONE in sandbox("up")
     sandbox("deploy")
-    assert not aws.data_lost()
     assert GONE not in sandbox("up")
     # Loki goes on from what it holds, and writes that when it ends.
     restart = typed("kubectl -n monitoring rollout restart statefulset/loki", {**os.environ, **stack.environment()})
