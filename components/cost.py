@@ -1,11 +1,12 @@
 """What a stack costs by its settings: what they ask for and take in, priced by the model (rendering/cost.py)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pulumi
 
 from components.exporters import requests as exporter_requests
+from components.loki_cache import requests as cache_requests
 from components.object_store import INFREQUENT_ACCESS_AFTER_DAYS, NONCURRENT_DAYS
 from components.settings.base import Exposure, Resources, Storage
 from components.settings.tree import Settings
@@ -98,15 +99,19 @@ def _footprints(settings: Settings) -> tuple[cost.Footprint, ...]:
     if store.mode == "in_cluster":
         found.append(_footprint("span store", store.resources, store.instance_count, storage=store.storage))
     of_nodes, of_cluster = exporter_requests(settings.exporters)
-    asked = [*of_cluster, *(each for each in of_nodes for _ in range(nodes))]
-    found.append(
-        cost.Footprint(
-            tool="exporters",
-            cpu_millicores=sum(each.cpu_millicores for each in asked),
-            memory_mib=sum(each.memory_mib for each in asked),
-        )
-    )
+    found.append(asked("exporters", [*of_cluster, *(each for each in of_nodes for _ in range(nodes))]))
+    found.append(asked("loki", cache_requests(settings.loki)))
     return tuple(found)
+
+
+def asked(tool: str, requests: Iterable[Resources]) -> cost.Footprint:
+    """What pods of several sizes ask for, as one line."""
+    each = list(requests)
+    return cost.Footprint(
+        tool=tool,
+        cpu_millicores=sum(one.cpu_millicores for one in each),
+        memory_mib=sum(one.memory_mib for one in each),
+    )
 
 
 def _footprint(

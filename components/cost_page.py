@@ -10,6 +10,8 @@ from pathlib import Path
 
 from components import cost as stack_cost
 from components import settings
+from components.loki_cache import requests as cache_requests
+from components.settings.tools import LokiSettings
 from rendering import cost
 from rendering.cost import Figures
 from rendering.declarations import load_platform
@@ -159,13 +161,14 @@ def _dearer(prod: Figures) -> str:
         memory_mib=2 * loki.memory_mib,
         volume_gib=2 * loki.volume_gib,
     )
+    caches = stack_cost.asked("more", cache_requests(LokiSettings(replicas=3)))
     rows = [
         ["span store on m6g.large.search: no CPU credits to run out of", adds(_with(demand, "m6g.large.search", 2))],
         ["a third node and zone for the span store", adds(_with(demand, domain.instance_type, 3))],
         ["logs kept for 90 days", adds(replace(demand, log_retention_days=LONG_RETENTION_DAYS))],
         [
-            "`loki.replicas: 3`, without the two further copies in S3",
-            adds(replace(demand, footprints=(*demand.footprints, two_more))),
+            "`loki.replicas: 3` and their memcached, without the two further copies in S3",
+            adds(replace(demand, footprints=(*demand.footprints, two_more, caches))),
         ],
         [
             "a load balancer each for Prometheus and Alertmanager",

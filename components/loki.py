@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi_kubernetes import core
 
+from components.loki_cache import LokiCache, LokiCacheArgs, addresses
 from components.settings.tools import LokiSettings
 from components.shared import Endpoint, SharedOutputs
 from components.tool_secret import tool_secret
@@ -15,7 +16,7 @@ from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, Data, EmptyDir, Mount, Probe, SecretKey, wait_for
 from components.workload.spec import checksum, metadata
 from rendering import documents
-from rendering.loki import MEMBERLIST_PORT, LokiValues, render_loki
+from rendering.loki import MEMBERLIST_PORT, SINGLE_TENANT, LokiValues, render_loki
 
 TOOL = "loki"
 COMPONENT = "logs"
@@ -24,11 +25,6 @@ GRPC_PORT = 9095
 PEERS = f"{TOOL}-peers"
 USER = 10001  # of the image
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "loki"
-
-# Loki's name for the one tenant of a Loki without tenants.
-SINGLE_TENANT = "fake"
-# Where chunks are in the bucket. Everything else there (index, cluster state) must outlive them.
-CHUNK_PREFIXES = (f"{SINGLE_TENANT}/",)
 
 # What is in memory is flushed to S3 at a stop; killed before that, it is read back from the write-ahead log.
 FLUSH_SECONDS = 300
@@ -43,12 +39,22 @@ def endpoint(namespace: str) -> Endpoint:
     return Endpoint(name=TOOL, namespace=namespace, port=PORT)
 
 
+def chunk_prefixes(settings: LokiSettings, environment: str) -> tuple[str, ...]:
+    """Where chunks are in the bucket, by tenant. Everything else there (index, cluster state) must outlive them.
+
+    What was written before there were tenants still goes.
+    """
+    own = settings.own_tenant(environment)
+    return tuple(f"{tenant}/" for tenant in (SINGLE_TENANT, *([own] if own else []), *settings.tenants))
+
+
 @dataclass(frozen=True, kw_only=True)
 class LokiArgs:
     shared: SharedOutputs
     settings: LokiSettings
     image: str
     busybox_image: str
+    memcached_image: str
     bucket: str
     region: str
     service_count: int  # declared services; limits follow from it
@@ -63,7 +69,7 @@ class LokiArgs:
 
 
 class Loki(pulumi.ComponentResource):
-    """Processes with everything in them (one, or three and more), a volume each, and the rules of their ruler."""
+    """Processes with everything in them, a volume each, and the rules of their ruler. Several share memcached."""
 
     endpoint: Endpoint
 
@@ -89,6 +95,12 @@ class Loki(pulumi.ComponentResource):
         if args.s3_keys is not None:
             waits_for += tool_secret(
                 f"{name}-s3-keys", shared=args.shared, name=S3_SECRET, labels=labels, values=args.s3_keys, parent=self
+            )
+        if args.settings.replicas > 1:
+            LokiCache(
+                f"{name}-cache",
+                LokiCacheArgs(shared=args.shared, settings=args.settings, image=args.memcached_image),
+                child,
             )
         Workload(
             name,
@@ -128,6 +140,8 @@ def _values(args: LokiArgs) -> LokiValues:
         s3_path_style=args.s3_endpoint is not None,
         replicas=settings.replicas,
         peers=f"{PEERS}.{args.shared.namespace}",
+        caches=addresses(args.shared.namespace),
+        auth_enabled=bool(settings.tenants),
         retention_days=settings.retention_days,
         stream_rate_mib=settings.per_stream_rate_mib,
         stream_burst_mib=settings.per_stream_burst_mib,
@@ -151,6 +165,7 @@ def _init_containers(args: LokiArgs) -> tuple[Container, ...]:
 
 def _container(args: LokiArgs) -> Container:
     resources = args.settings.resources
+    tenant = args.settings.own_tenant(args.shared.environment) or SINGLE_TENANT
     keys = {name: SecretKey(secret=S3_SECRET, key=key) for name, key in _S3_ENVIRONMENT.items()}
     ports = {"http-metrics": PORT, "grpc": GRPC_PORT}
     if args.settings.replicas > 1:
@@ -169,7 +184,7 @@ def _container(args: LokiArgs) -> Container:
         },
         mounts=(
             Mount(name="config", path="/etc/loki/config", source=ConfigMapFiles(name="loki-config")),
-            Mount(name="rules", path=f"/etc/loki/rules/{SINGLE_TENANT}", source=ConfigMapFiles(name="loki-rules")),
+            Mount(name="rules", path=f"/etc/loki/rules/{tenant}", source=ConfigMapFiles(name="loki-rules")),
             Mount(name="data", path="/loki", source=Data(), read_only=False),
             Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=64), read_only=False),  # noqa: S108 - in the pod
         ),

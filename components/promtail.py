@@ -34,7 +34,7 @@ class PromtailArgs:
     image: str
     services: tuple[Service, ...]  # declared; their pods' lines carry the team
     loki: Endpoint
-    limits: LokiSettings  # what Loki takes of a stream; the agents send no more of a service
+    limits: LokiSettings  # what Loki takes of a stream, for the agents send no more of a service; and its tenants
 
 
 class Promtail(pulumi.ComponentResource):
@@ -85,6 +85,7 @@ def values(args: PromtailArgs) -> PromtailValues:
         stream_burst_mib=args.limits.per_stream_burst_mib,
         drop_debug=settings.drop_debug,
         mask_emails=settings.mask_emails,
+        tenant_id=args.limits.own_tenant(args.shared.environment),
         extra_node_files=settings.extra_node_files,
     )
 

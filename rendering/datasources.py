@@ -63,6 +63,8 @@ class DatasourceUrls:
     loki: str
     jaeger: str
     alertmanager: str
+    loki_tenant: str | None = None
+    """Whose lines are shown, where Loki has tenants."""
     scrape_interval_seconds: int = 15
     """Lower limit of a panel's resolution: a finer one would show gaps."""
 
@@ -81,7 +83,7 @@ def render_datasources(urls: DatasourceUrls) -> str:
     """The file for provisioning/datasources. Grafana expands `$NAME` in it, so a literal `$` is written `$$`."""
     entries = [
         _entry(PROMETHEUS, urls.prometheus, _prometheus(urls.scrape_interval_seconds), isDefault=True),
-        _entry(LOKI, urls.loki, _loki()),
+        _loki_entry(urls),
         _entry(JAEGER, urls.jaeger, _jaeger()),
         _entry(ALERTMANAGER, urls.alertmanager, {"implementation": "prometheus", "handleGrafanaManagedAlerts": False}),
     ]
@@ -135,6 +137,13 @@ def _prometheus(scrape_interval_seconds: int) -> dict[str, Any]:
             {"name": TRACE_LABEL, "datasourceUid": JAEGER.uid, "urlDisplayLabel": "Open the trace"}
         ],
     }
+
+
+def _loki_entry(urls: DatasourceUrls) -> dict[str, Any]:
+    if urls.loki_tenant is None:
+        return _entry(LOKI, urls.loki, _loki())
+    header = {"httpHeaderName1": "X-Scope-OrgID"}
+    return _entry(LOKI, urls.loki, _loki() | header, secureJsonData={"httpHeaderValue1": urls.loki_tenant})
 
 
 def _loki() -> dict[str, Any]:

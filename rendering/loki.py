@@ -12,6 +12,8 @@ from typing import Any
 from rendering import documents
 from rendering.promtail import STREAM_LABELS
 
+# Loki's name for the one tenant of a Loki without tenants.
+SINGLE_TENANT = "fake"
 # Loki keeps whole days of index; its retention has this as its smallest step.
 SHORTEST_RETENTION_DAYS = 1
 # Pods that a kubelet runs at most, by its default.
@@ -27,9 +29,19 @@ STREAMS_OF_A_NODE = 40
 # Copies of each line when there are several replicas; a line is taken in when most of them have it.
 REPLICATION_FACTOR = 3
 MEMBERLIST_PORT = 7946
+# A chunk is 1.5 MiB, compressed; an hour's result of a query may be larger.
+LARGEST_CACHED_MIB = 5
 # A share of the tenant's write rate for everything that is not a declared service: the stack itself, the cluster's own
 # pods, the nodes.
 SHARES_BESIDE_SERVICES = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caches:
+    """The memcached that several replicas share: host:port, the host being a name for all of a cache's replicas."""
+
+    chunks: str = "loki-chunks-cache-peers:11211"
+    results: str = "loki-results-cache-peers:11211"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +57,7 @@ class LokiValues:
     # lost; they find each other at `peers`.
     replicas: int = 1
     peers: str = "loki-peers"
+    caches: Caches = Caches()
     # S3 API to use in place of AWS's own, as a URL (the sandbox's, MinIO); None for AWS.
     s3_endpoint: str | None = None
     s3_path_style: bool = False
@@ -181,6 +194,15 @@ def _ruler(values: LokiValues) -> documents.Document:
     }
 
 
+def _memcached(address: str, kept_for: str) -> documents.Document:
+    """A cache that the replicas share, in place of one in the memory of each. It is asked, never waited for long."""
+    return {
+        "embedded_cache": {"enabled": False},
+        "default_validity": kept_for,  # 0: until there is no room for it
+        "memcached_client": {"addresses": f"dns+{address}", "consistent_hash": True, "timeout": "1s"},
+    }
+
+
 def _clustered(document: documents.Document, values: LokiValues) -> documents.Document:
     """`document` for several replicas: a ring that they form among themselves, in place of one in memory."""
     clustered = documents.overlay(
@@ -199,6 +221,8 @@ def _clustered(document: documents.Document, values: LokiValues) -> documents.Do
             "ingester": {"lifecycler": {"min_ready_duration": "15s"}},
             # Each rule is evaluated by one of them.
             "ruler": {"enable_sharding": True},
+            "query_range": {"results_cache": {"cache": _memcached(values.caches.results, "24h")}},
+            "chunk_store_config": {"chunk_cache_config": _memcached(values.caches.chunks, "0s")},
         },
     )
     del clustered["common"]["instance_addr"]  # the pod's own address

@@ -8,8 +8,8 @@ from sandbox import node
 from sandbox.paths import repo_root
 from sandbox.toolchain import images
 
-# What stack `sandbox` does not run: another collector, and stores of its own.
-_UNUSED = frozenset({"alloy", "opensearch"})
+# What stack `sandbox` does not run: another collector, a store of its own, the caches of a larger Loki.
+_UNUSED = frozenset({"alloy", "opensearch", "memcached"})
 
 
 def references() -> list[str]:

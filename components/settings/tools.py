@@ -1,16 +1,27 @@
 """Each tool's slice of the settings. Defaults suit a small environment; production's values are in Pulumi.prod.yaml."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from components.settings.base import Days, Exposure, HttpUrl, Model, Quantity, Resources, Storage, container_resources
 from components.settings.grafana_database import GrafanaDatabaseSettings
+from rendering.loki import SINGLE_TENANT
 from rendering.sizing import check_memory, check_storage
 
 Group = Annotated[str, Field(pattern=r"^[^'\\]+$")]
 MOST_REPLICAS = 10
 Replicas = Annotated[int, Field(ge=1, le=MOST_REPLICAS)]
+
+
+def _tenant(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", value):
+        raise ValueError("write lower-case letters, digits and dashes, such as team-a")
+    return value
+
+
+Tenant = Annotated[str, AfterValidator(_tenant)]
 
 
 class Published(Model):
@@ -107,6 +118,13 @@ class AlertmanagerSettings(Published):
         return self
 
 
+class MemcachedSettings(Model):
+    """Caches that several Lokis share, where `loki.replicas` is 3 or more; one alone has them in its own memory."""
+
+    replicas: Replicas = Field(default=2, description="of the cache of chunks, and of that of results")
+    chunks_mib: Quantity = Field(default=1024, description="of chunks, in each replica")
+
+
 class LokiSettings(Published):
     """Logs: taken in, kept in S3, queried."""
 
@@ -114,13 +132,33 @@ class LokiSettings(Published):
     replicas: Replicas = Field(default=1, description="1, or from 3: every line is then kept three times")
     storage: Storage = Field(default=Storage(size_gib=5), description="write-ahead log and index on the way to S3")
     resources: Resources = container_resources(200, 384, 1000, 1024)
-    results_cache_mib: Quantity = 512
+    results_cache_mib: Quantity = Field(default=512, description="of query results; in each replica of memcached")
+    memcached: MemcachedSettings = MemcachedSettings()
     ingestion_rate_mib: Quantity | None = Field(
         default=None, description="MiB/s of all streams together; where not set, what the agents may send"
     )
     per_stream_rate_mib: Quantity = Field(default=5, description="MiB/s; a stream is one container's log")
     per_stream_burst_mib: Quantity = 15
     max_entries_per_query: Quantity = 10000
+    tenants: tuple[Tenant, ...] = Field(
+        default=(),
+        description="whose logs are kept apart from the platform's, whose tenant is named as the environment; where "
+        "there are any, every request names its tenant (`X-Scope-OrgID`)",
+    )
+
+    @model_validator(mode="after")
+    def _a_tenant_is_named_once(self) -> Self:
+        if twice := sorted({one for one in self.tenants if self.tenants.count(one) > 1}):
+            raise ValueError(f"tenants names {', '.join(twice)} twice; once is enough")
+        if SINGLE_TENANT in self.tenants:
+            raise ValueError(
+                f"tenants names {SINGLE_TENANT}, whose are the lines of a Loki without tenants; write another name"
+            )
+        return self
+
+    def own_tenant(self, environment: str) -> str | None:
+        """Of the platform's own lines and rules; None where Loki has no tenants."""
+        return environment if self.tenants else None
 
 
 class LogsSettings(Model):

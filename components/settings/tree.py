@@ -97,6 +97,15 @@ class Settings(Model):
         return self
 
     @model_validator(mode="after")
+    def _tenants_are_others(self) -> Self:
+        if self.environment in self.loki.tenants:
+            raise ValueError(
+                f"loki.tenants names {self.environment}, the environment, which is the platform's own tenant; name the "
+                "others only"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _shards_fit(self) -> Self:
         store, hours = self.span_store, self.jaeger.retention_hours
         needed, budget = shards_in_use(hours, store.shards, store.replicas), store.shard_budget()

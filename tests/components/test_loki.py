@@ -6,8 +6,8 @@ import pulumi
 import pytest
 import yaml
 
-from components.loki import Loki, LokiArgs
-from components.settings.tools import LokiSettings
+from components.loki import Loki, LokiArgs, chunk_prefixes
+from components.settings.tools import LokiSettings, MemcachedSettings
 from components.shared import Endpoint
 from tests.components.recording import Recording, environment, pod, record, shared
 
@@ -21,6 +21,7 @@ def loki(**overrides: Any) -> Recording:
         "settings": LokiSettings(),
         "image": "loki:1",
         "busybox_image": "busybox:1",
+        "memcached_image": "memcached:1",
         "bucket": "logs",
         "region": "eu-west-1",
         "service_count": 9,
@@ -56,6 +57,20 @@ def test_the_rules_are_mounted_where_the_ruler_looks_for_its_one_tenant() -> Non
     }
     assert mounts["rules"] == f"{directory['local']['directory']}/fake"
     assert recorded.only("ConfigMap", "loki-rules")["data"] == {"alerts-logs.yaml": "groups: []\n"}
+
+
+def test_with_tenants_every_request_names_one_and_the_rules_are_the_environments_own() -> None:
+    settings = LokiSettings(tenants=("team-a",))
+    recorded = loki(settings=settings)
+    [container] = pod(recorded.only("StatefulSet"))["containers"]
+    mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+    assert yaml.safe_load(recorded.only("ConfigMap", "loki-config")["data"]["loki.yaml"])["auth_enabled"] is True
+    assert mounts["rules"].endswith("/rules/test")
+    assert chunk_prefixes(settings, "test") == ("fake/", "test/", "team-a/")
+
+
+def test_without_tenants_chunks_are_in_one_place() -> None:
+    assert chunk_prefixes(LokiSettings(), "test") == ("fake/",)
 
 
 def test_what_is_in_memory_has_minutes_to_reach_s3_at_a_stop() -> None:
@@ -109,6 +124,45 @@ def test_replicas_find_each_other_by_names_of_their_own() -> None:
     # They have to find each other to become ready.
     assert peers["spec"]["publishNotReadyAddresses"] is True
     assert recorded.only("StatefulSet")["spec"]["replicas"] == 3
+
+
+def test_replicas_share_two_caches_which_are_asked_by_the_names_that_they_have() -> None:
+    recorded = loki(settings=LokiSettings(replicas=3, memcached=MemcachedSettings(chunks_mib=2048)))
+    document = yaml.safe_load(recorded.only("ConfigMap", "loki-config")["data"]["loki.yaml"])
+    asked = {
+        "loki-chunks-cache": document["chunk_store_config"]["chunk_cache_config"],
+        "loki-results-cache": document["query_range"]["results_cache"]["cache"],
+    }
+    for tool, cache in asked.items():
+        assert cache["memcached_client"]["addresses"] == f"dns+{tool}-peers.monitoring:11211"
+        assert cache["embedded_cache"]["enabled"] is False
+        assert recorded.only("Service", f"{tool}-peers")["spec"]["clusterIP"] == "None"
+        assert recorded.only("Deployment", tool)["spec"]["replicas"] == 2
+        assert recorded.only("PodDisruptionBudget", tool)["spec"]["maxUnavailable"] == 1
+    [container] = pod(recorded.only("Deployment", "loki-chunks-cache"))["containers"]
+    assert container["image"] == "memcached:1"
+    assert "--memory-limit=2048" in container["args"]
+
+
+def test_a_full_cache_stays_below_what_counts_as_short_of_memory() -> None:
+    for kept_mib in (64, 512, 8192):
+        recorded = loki(settings=LokiSettings(replicas=3, results_cache_mib=kept_mib))
+        [container] = pod(recorded.only("Deployment", "loki-results-cache"))["containers"]
+        limit_mib = int(container["resources"]["limits"]["memory"].removesuffix("Mi"))
+        assert kept_mib < 0.8 * limit_mib
+
+
+def test_replicas_are_spread_over_nodes_and_zones() -> None:
+    recorded = loki(settings=LokiSettings(replicas=3))
+    for kind, tool in (("StatefulSet", "loki"), ("Deployment", "loki-chunks-cache")):
+        spread = {one["topologyKey"] for one in pod(recorded.only(kind, tool))["topologySpreadConstraints"]}
+        assert spread == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+
+
+def test_one_process_has_its_caches_in_its_own_memory() -> None:
+    recorded = loki()
+    assert recorded.all("Deployment") == []
+    assert "memcached_client" not in recorded.only("ConfigMap", "loki-config")["data"]["loki.yaml"]
 
 
 def test_two_replicas_are_refused() -> None:

@@ -15,7 +15,7 @@ from tests.components.recording import Recording, environment, pod, record, shar
 SERVICES = load_services(Path(__file__).resolve().parents[2] / "configs" / "services.yaml")
 
 
-def promtail(settings: LogsSettings | None = None, **limits: int) -> Recording:
+def promtail(settings: LogsSettings | None = None, **limits: Any) -> Recording:
     args = PromtailArgs(
         shared=shared(),
         settings=settings or LogsSettings(),
@@ -39,6 +39,16 @@ def test_it_may_see_pods_and_nothing_else() -> None:
     assert (rule["resources"], rule["verbs"]) == (["pods"], ["get", "list", "watch"])
     [subject] = recorded.only("ClusterRoleBinding")["subjects"]
     assert (subject["name"], subject["namespace"]) == ("promtail", "monitoring-agents")
+
+
+def test_its_lines_are_the_environments_where_loki_has_tenants() -> None:
+    def client(**limits: Any) -> dict[str, Any]:
+        text = promtail(**limits).only("ConfigMap")["data"]["promtail.yaml"]
+        [found] = yaml.safe_load(text)["clients"]
+        return dict(found)
+
+    assert client(tenants=("team-a",))["tenant_id"] == "test"
+    assert "tenant_id" not in client()
 
 
 def test_what_was_read_is_recorded_on_the_node_and_the_logs_are_only_read() -> None:

@@ -14,7 +14,7 @@ import httpx
 import yaml
 
 from rendering import documents
-from rendering.loki import LokiValues, render_loki
+from rendering.loki import SINGLE_TENANT, LokiValues, render_loki
 from rendering.rules import RulesArgs, load_rule_files, render_rules
 from sandbox.toolchain import binary
 
@@ -41,6 +41,12 @@ class Entry:
 @dataclass(frozen=True)
 class LokiClient:
     url: str
+    tenant: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of every request; none where Loki has no tenants."""
+        return {} if self.tenant is None else {"X-Scope-OrgID": self.tenant}
 
     def push(
         self, labels: Mapping[str, str], lines: Mapping[int, str], metadata: Mapping[str, str] | None = None
@@ -48,7 +54,9 @@ class LokiClient:
         """Sends `lines` (timestamp in ns -> text) as one stream, `metadata` with each of them."""
         values = [[str(stamp), line, dict(metadata or {})] for stamp, line in sorted(lines.items())]
         answer = httpx.post(
-            f"{self.url}/loki/api/v1/push", json={"streams": [{"stream": dict(labels), "values": values}]}
+            f"{self.url}/loki/api/v1/push",
+            json={"streams": [{"stream": dict(labels), "values": values}]},
+            headers=self.headers,
         )
         answer.raise_for_status()
 
@@ -59,7 +67,8 @@ class LokiClient:
 
     def instant(self, query: str, at_seconds: float) -> list[dict[str, Any]]:
         """The vector that `query` gives at that time."""
-        answer = httpx.get(f"{self.url}/loki/api/v1/query", params={"query": query, "time": at_seconds}, timeout=30)
+        params: dict[str, str | float] = {"query": query, "time": at_seconds}
+        answer = httpx.get(f"{self.url}/loki/api/v1/query", params=params, headers=self.headers, timeout=30)
         assert answer.status_code == 200, f"{query}: {answer.text}"
         result: list[dict[str, Any]] = answer.json()["data"]["result"]
         return result
@@ -73,7 +82,7 @@ class LokiClient:
             "limit": limit,
             "direction": "forward",
         }
-        answer = httpx.get(f"{self.url}/loki/api/v1/query_range", params=params, timeout=30)
+        answer = httpx.get(f"{self.url}/loki/api/v1/query_range", params=params, headers=self.headers, timeout=30)
         assert answer.status_code == 200, f"{query}: {answer.text}"
         found = [
             Entry(labels=stream["stream"], timestamp_ns=int(stamp), line=line)
@@ -91,13 +100,14 @@ class LokiClient:
 
     def rule_groups(self) -> list[dict[str, Any]]:
         """The ruler's groups, each rule with its health."""
-        answer = httpx.get(f"{self.url}/prometheus/api/v1/rules", timeout=30).raise_for_status()
+        answer = httpx.get(f"{self.url}/prometheus/api/v1/rules", headers=self.headers, timeout=30).raise_for_status()
         groups: list[dict[str, Any]] = answer.json()["data"]["groups"]
         return groups
 
     def streams(self) -> list[dict[str, str]]:
         """Label sets of all streams, without structured metadata."""
-        answer = httpx.get(f"{self.url}/loki/api/v1/series", params={"match[]": '{job=~".+"}'}, timeout=30)
+        params = {"match[]": '{job=~".+"}'}
+        answer = httpx.get(f"{self.url}/loki/api/v1/series", params=params, headers=self.headers, timeout=30)
         answer.raise_for_status()
         result: list[dict[str, str]] = answer.json()["data"]
         return result
@@ -156,19 +166,21 @@ def running_loki(
     changes: documents.Document | None = None,
     rules: Mapping[str, str] | None = None,
     orderly: bool = False,
+    tenant: str | None = None,
     **values: Any,
 ) -> Iterator[LokiClient]:
     """Loki, ready, with what an earlier one left in `folder`; killed at the end, or asked to stop where `orderly`.
 
-    `values` are LokiValues' own, `changes` go over what is rendered, `rules` take the place of the stack's. Raises
-    AssertionError with its log when it does not get ready.
+    `values` are LokiValues' own, `changes` go over what is rendered, `rules` take the place of the stack's. With a
+    `tenant`, whose the rules are, it has tenants. Raises AssertionError with its log when it does not get ready.
     """
     http_port = http_port or free_port()
-    of_tenant = folder / "rules" / "fake"
+    of_tenant = folder / "rules" / (tenant or SINGLE_TENANT)
     of_tenant.mkdir(parents=True, exist_ok=True)
     for name, text in (rendered_rules() if rules is None else rules).items():
         (of_tenant / name).write_text(text)
     config = folder / "loki.yaml"
+    values["auth_enabled"] = tenant is not None
     document = yaml.safe_load(folder_configuration(folder, http_port, free_port(), **values))
     config.write_text(documents.dump(documents.overlay(document, changes or {})))
     log = folder / "loki.log"
@@ -181,7 +193,7 @@ def running_loki(
             env={**os.environ, **keys},
         )
     try:
-        client = LokiClient(f"http://127.0.0.1:{http_port}")
+        client = LokiClient(f"http://127.0.0.1:{http_port}", tenant)
         _wait_ready(client, process, log)
         yield client
         if orderly:

@@ -10,13 +10,15 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from components.backup import PREFIX as BACKUP_PREFIX
-from components.loki import CHUNK_PREFIXES
+from components.loki import chunk_prefixes
 from components.object_store import backup_rule, lifecycle_rules
+from components.settings.tools import LokiSettings
 from rendering import documents
 from tests.native.loki_process import Entry, LokiClient, free_port, running_loki
 from tests.waiting import eventually
 
 BUCKET = "logs"
+CHUNK_PREFIXES = chunk_prefixes(LokiSettings(), "test")
 STREAM = {"job": "kubernetes-pods", "namespace": "dharma", "service": "api-gateway", "pod": "a"}
 OLD = {**STREAM, "pod": "old"}
 HOUR_NS = 3600 * 10**9

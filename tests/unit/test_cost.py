@@ -69,6 +69,21 @@ def test_grafanas_replicas_are_each_paid_for_and_on_postgresql_they_have_no_volu
     assert before.volume_gib > 0
 
 
+def test_a_loki_of_three_pays_for_its_memcached_too() -> None:
+    platform = load_platform(ROOT / "configs" / "services.yaml")
+    settings = settings_of("prod")
+
+    def memory_mib(replicas: int) -> int:
+        changed = settings.model_copy(update={"loki": settings.loki.model_copy(update={"replicas": replicas})})
+        footprints = stack_cost.figures(changed, platform).demand.footprints
+        return sum(one.memory_mib for one in footprints if one.tool == "loki")
+
+    memcached, results_mib = settings.loki.memcached, settings.loki.results_cache_mib
+    least = memcached.replicas * (memcached.chunks_mib + results_mib)
+    assert memory_mib(1) == settings.loki.resources.memory_mib
+    assert memory_mib(3) > 3 * settings.loki.resources.memory_mib + least
+
+
 def test_a_pod_pays_for_what_it_asks_more_of(prod: Figures, prices: Prices) -> None:
     half_of_cpu = Footprint(tool="t", cpu_millicores=prices.nodes.allocatable_cpu_millicores // 2, memory_mib=1)
     all_memory = Footprint(tool="t", cpu_millicores=1, memory_mib=prices.nodes.allocatable_memory_mib)

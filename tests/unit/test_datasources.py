@@ -1,5 +1,6 @@
 """Are datasources and folders provisioned as dashboards and people rely on?"""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -89,3 +90,13 @@ def test_a_url_without_scheme_is_refused() -> None:
 
 def test_rendering_is_deterministic() -> None:
     assert render_datasources(URLS) == render_datasources(URLS)
+
+
+def test_loki_is_asked_as_a_tenant_only_where_it_has_any() -> None:
+    [plain], [named] = (
+        [one for one in yaml.safe_load(render_datasources(urls))["datasources"] if one["uid"] == LOKI.uid]
+        for urls in (URLS, replace(URLS, loki_tenant="prod"))
+    )
+    assert named["jsonData"]["httpHeaderName1"] == "X-Scope-OrgID"
+    assert named["secureJsonData"] == {"httpHeaderValue1": "prod"}
+    assert "httpHeaderName1" not in plain["jsonData"]

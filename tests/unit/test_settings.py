@@ -294,6 +294,30 @@ def test_more_logs_than_the_layout_takes_are_refused() -> None:
     assert message.startswith("load.log_gb_per_day is 70; Loki as it is laid out here takes 66 at most")
 
 
+@pytest.mark.parametrize(
+    ("tenants", "message"),
+    [
+        (["team-a", "team-a"], "loki: tenants names team-a twice; once is enough"),
+        (["fake"], "loki: tenants names fake, whose are the lines of a Loki without tenants; write another name"),
+        (["Team A"], 'loki.tenants.0 is "Team A"; write lower-case letters, digits and dashes, such as team-a'),
+        (
+            ["dev"],
+            "loki.tenants names dev, the environment, which is the platform's own tenant; name the others only",
+        ),
+    ],
+)
+def test_a_tenant_that_would_be_somebody_elses_is_refused(tenants: list[str], message: str) -> None:
+    values = changed("loki", {"tenants": tenants})
+    values["environment"] = "dev"
+
+    assert refusal(values) == message
+
+
+def test_the_platform_is_a_tenant_only_where_there_are_others() -> None:
+    assert parse(changed("loki", {"tenants": ["team-a"]})).loki.own_tenant("dev") == "dev"
+    assert parse(changed("loki", {})).loki.own_tenant("dev") is None
+
+
 def test_agents_have_a_namespace_of_their_own() -> None:
     message = refusal(changed("namespaces", {"monitoring": "obs", "agents": "obs"}))
 
