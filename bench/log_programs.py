@@ -14,13 +14,13 @@ import psutil
 
 from bench.running import running
 from rendering import documents
+from rendering.collectors import Collector
 from rendering.declarations import Service, load_services
 from rendering.loki import LokiValues, render_loki
 from rendering.promtail import PODS_JOB, PromtailValues, render_promtail
 from sandbox.aws import moto
 from sandbox.paths import repo_root
 from sandbox.toolchain import binary
-from tests.native.collector_process import Collector
 from tests.native.loki_process import free_port
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 from bench import arrival, log_lines
 from bench.figures import by_label, metrics, times, total
@@ -26,11 +26,11 @@ from bench.log_programs import (
     services,
 )
 from bench.running import processor_seconds
+from rendering.collectors import Collector, metric_of
 from sandbox.errors import SandboxError
 from sandbox.toolchain.builder import find
-from tests.native.collector_process import Collector
 
-_COLLECTORS: tuple[Collector, ...] = ("promtail", "alloy")
+_COLLECTORS: tuple[Collector, ...] = get_args(Collector)
 _LINES_OF_EACH = 20_000  # services
 _TIMES_DEFAULT_AT_LEAST = 1.0
 _ROUNDS = 2  # of each side, in turn
@@ -42,10 +42,7 @@ _STEP_SECONDS, _WARM_TIMES = 60, 5
 _NUMBER = re.compile(r"\bnumber\W+([\w-]+)")
 
 RECEIVED = "loki_distributor_lines_received_total"
-DROPPED: dict[Collector, str] = {
-    "promtail": "logentry_dropped_lines_by_label_total",
-    "alloy": "loki_process_dropped_lines_by_label_total",
-}
+DROPPED = "logentry_dropped_lines_by_label_total"
 # Warm, the first is answered out of the cache of results, the second out of the cache of chunks.
 _QUERIES = {
     "rate": 'sum by (service) (rate({job="kubernetes-pods"} | json | status >= 500 [1m]))',
@@ -163,7 +160,7 @@ def _flood(collector: Collector, loki: Loki, files: Mapping[str, Path], url: str
     give_up, accounted, dropped = time.monotonic() + _GIVE_UP_SECONDS, 0, 0
     while accounted < written and time.monotonic() < give_up:
         time.sleep(0.5)
-        dropped = int(total(metrics(url), DROPPED[collector]))
+        dropped = int(total(metrics(url), metric_of(collector, DROPPED)))
         accounted = _received(loki) - before + dropped
     return {
         "written_per_second": round(written / _FLOOD_SECONDS),

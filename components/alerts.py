@@ -10,6 +10,8 @@ from pathlib import Path
 
 from components.settings.span_store import SpanStoreSettings
 from components.settings.tools import PrometheusSettings
+from rendering import collectors
+from rendering.collectors import Collector
 from rendering.declarations import Teams
 from rendering.documents import Document
 from rendering.rules import Override, RulesArgs, check_overrides, load_rule_files, render_rules
@@ -38,10 +40,12 @@ def rule_files(
     grafana_url: str,
     hidden_jobs: frozenset[str] = frozenset(),
     derived: Mapping[str, float] | None = None,
+    *,
+    collector: Collector = collectors.JOB,
 ) -> Mapping[str, str]:
     """The tool's rule files as text by name, with this stack's changes. grafana_url: as people type it.
 
-    derived: thresholds by alert, where a setting does not say otherwise.
+    derived: thresholds by alert, where a setting does not say otherwise. collector: of logs, whose metrics rules read.
     """
     overrides = _overrides(settings)
     for alert, value in (derived or {}).items():
@@ -50,6 +54,7 @@ def rule_files(
     args = RulesArgs(
         runbook_base_url=settings.runbook_base_url,
         grafana_url=grafana_url,
+        collector=collector,
         hidden_jobs=hidden_jobs,
         overrides=overrides,
     )

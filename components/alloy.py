@@ -8,10 +8,12 @@ from pulumi_kubernetes import core
 from components.promtail import (
     COMPONENT,
     CONFIGS,
+    POSITIONS,
     STOP_SECONDS,
     PromtailArgs,
     leave_to_see_pods,
     node_file_mounts,
+    positions,
     values,
 )
 from components.settings.base import Resources
@@ -89,7 +91,8 @@ def _name_the_node(args: AlloyArgs) -> Container:
 
 def _container(args: AlloyArgs) -> Container:
     resources = args.collector.settings.resources
-    storage = HostPath(path=f"/var/lib/{args.collector.shared.cluster_scoped(TOOL)}", type="DirectoryOrCreate")
+    shared = args.collector.shared
+    storage = HostPath(path=f"/var/lib/{shared.cluster_scoped(TOOL)}", type="DirectoryOrCreate")
     return Container(
         name=TOOL,
         image=args.collector.image,
@@ -110,8 +113,11 @@ def _container(args: AlloyArgs) -> Container:
             _CONFIG,
             *node_file_mounts(args.collector.settings),
             Mount(name="storage", path="/var/lib/alloy", source=storage, read_only=False),
+            # On its first start it goes on where Promtail stopped.
+            Mount(name="promtails-positions", path=POSITIONS, source=positions(shared)),
             Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=16), read_only=False),  # noqa: S108 - in the pod
         ),
         readiness=Probe(path="/-/ready", port=PORT),
-        liveness=Probe(path="/-/healthy", port=PORT, failure_threshold=6),
+        # /-/healthy fails while any part does, the API server's absence included, and no restart mends that.
+        liveness=Probe(path="/metrics", port=PORT, failure_threshold=6),
     )

@@ -15,6 +15,7 @@ from components.tool_secret import tool_secret
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, Data, EmptyDir, Mount, Probe, SecretFiles, SecretKey
 from components.workload.spec import checksum, claim_name, metadata
+from rendering.collectors import Collector
 from rendering.cost import Figures
 from rendering.dashboards import all_dashboards
 from rendering.datasources import (
@@ -61,6 +62,7 @@ class GrafanaArgs:
     platform: Platform
     datasources: DatasourceUrls
     runbook_base_url: str  # the alerts' dashboard leads to <it>/<Alert>.md
+    collector: Collector  # of logs; one dashboard is about it
     costs: Figures | None = None  # no dashboard Cost without
     absent_jobs: frozenset[str] = frozenset()  # scrape jobs that this stack does not have; nor dashboards about them
     oidc_client_secret: pulumi.Output[str] | None = None  # needed where settings.oidc is set
@@ -138,6 +140,7 @@ def _dashboards(args: GrafanaArgs) -> dict[Folder, dict[str, str]]:
         runbook_base_url=args.runbook_base_url,
         team_directory=CONFIGS / "dashboards",
         costs=args.costs,
+        collector=args.collector,
         absent_jobs=args.absent_jobs,
     )
 

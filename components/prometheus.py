@@ -12,6 +12,7 @@ from components.shared import Endpoint, SharedOutputs
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, Data, Mount, PodField, Probe
 from components.workload.spec import metadata
+from rendering.collectors import Collector
 from rendering.declarations import Platform
 from rendering.profiles import Profile
 from rendering.scrape import (
@@ -46,6 +47,7 @@ class PrometheusArgs:
     platform: Platform  # the declared services
     profile: Profile
     alertmanagers: tuple[str, ...]  # host:port of every replica
+    collector: Collector  # of logs
     absent_jobs: frozenset[str]  # of exporters this stack does not have
     urls: Mapping[str, str]  # tool -> as people type it; alerts link to Grafana's
     span_store_url: pulumi.Input[str] | None  # None: it does not speak TLS, so has no certificate to watch
@@ -153,6 +155,7 @@ def _scraping(args: PrometheusArgs) -> PrometheusConfigArgs:
         scrape_interval_seconds=args.settings.scrape_interval_seconds,
         monitoring_namespace=args.shared.namespace,
         agents_namespace=args.shared.agents_namespace,
+        collector=args.collector,
         absent_jobs=args.absent_jobs,
         certificates=args.urls,
         certificates_file=None if args.span_store_url is None else f"{TARGETS_FOLDER}/{CERTIFICATES}",
@@ -162,7 +165,9 @@ def _scraping(args: PrometheusArgs) -> PrometheusConfigArgs:
 def _rules(args: PrometheusArgs, scraping: PrometheusConfigArgs) -> Mapping[str, str]:
     declared = render_declared(args.platform, expected_jobs(args.platform, scraping))
     thresholds = {**args.thresholds, "PrometheusSeriesHigh": series_bearable(args.settings.resources.memory_limit_mib)}
-    return {**declared, **rule_files(TOOL, args.settings, args.urls["grafana"], scraping.hidden_jobs, thresholds)}
+    grafana_url = args.urls["grafana"]
+    native = rule_files(TOOL, args.settings, grafana_url, scraping.hidden_jobs, thresholds, collector=args.collector)
+    return {**declared, **native}
 
 
 def _cluster_access(name: str, shared: SharedOutputs, opts: pulumi.ResourceOptions) -> rbac.v1.ClusterRoleBinding:

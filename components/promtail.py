@@ -22,6 +22,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "promtail"
 
 LOGS = "/var/log"
 JOURNAL = f"{LOGS}/journal"
+POSITIONS = "/var/lib/promtail"
 
 # Long enough to send what is in memory.
 STOP_SECONDS = 60
@@ -105,6 +106,11 @@ def node_file_mounts(settings: LogsSettings) -> tuple[Mount, ...]:
     )
 
 
+def positions(shared: SharedOutputs) -> HostPath:
+    """The node's folder with the record of what Promtail has read; two stacks in one cluster must not share it."""
+    return HostPath(path=f"/var/lib/{shared.cluster_scoped(TOOL)}", type="DirectoryOrCreate")
+
+
 def leave_to_see_pods(
     name: str, tool: str, shared: SharedOutputs, opts: pulumi.ResourceOptions
 ) -> list[pulumi.Resource]:
@@ -129,8 +135,6 @@ def leave_to_see_pods(
 
 def _container(args: PromtailArgs) -> Container:
     resources = args.settings.resources
-    # Two stacks in one cluster must not share the record of what was read.
-    positions = HostPath(path=f"/var/lib/{args.shared.cluster_scoped(TOOL)}", type="DirectoryOrCreate")
     return Container(
         name=TOOL,
         image=args.image,
@@ -150,7 +154,7 @@ def _container(args: PromtailArgs) -> Container:
         mounts=(
             Mount(name="config", path="/etc/promtail", source=ConfigMapFiles(name="promtail-config")),
             *node_file_mounts(args.settings),
-            Mount(name="positions", path="/var/lib/promtail", source=positions, read_only=False),
+            Mount(name="positions", path=POSITIONS, source=positions(args.shared), read_only=False),
             Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=16), read_only=False),  # noqa: S108 - in the pod
         ),
         readiness=Probe(path="/ready", port=PORT),

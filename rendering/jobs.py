@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rendering import relabel
+from rendering.collectors import Collector
 from rendering.relabel import Step
 
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
@@ -67,7 +68,7 @@ def cluster_token(*, verify: bool) -> dict[str, Any]:
     return {"scheme": "https", "authorization": {"credentials_file": TOKEN}, "tls_config": tls}
 
 
-def stack_jobs(monitoring_namespace: str, agents_namespace: str) -> list[Job]:
+def stack_jobs(monitoring_namespace: str, agents_namespace: str, collector: Collector) -> list[Job]:
     """The tools of the stack and the exporters: pods found by label, port found by name."""
 
     def job(
@@ -99,7 +100,7 @@ def stack_jobs(monitoring_namespace: str, agents_namespace: str) -> list[Job]:
         job("alertmanager", 5_000),
         job("grafana", 20_000),
         job("loki", 30_000),
-        job("promtail", 5_000, agent=True),
+        job(collector, 5_000, agent=True),
         job("jaeger", 10_000, app="jaeger(-collector|-query)?"),
         # Request rates and latencies that Jaeger counts in the spans themselves, with exemplars.
         job("jaeger-spanmetrics", 50_000, app="jaeger(-collector)?", port="spanmetrics"),

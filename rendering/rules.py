@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rendering import documents, rule_gates
+from rendering import collectors, documents, rule_gates
+from rendering.collectors import Collector
 from rendering.documents import Document
 
 MARK = re.compile(r"(?P<number>-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?P<mark>\s*# threshold: (?P<unit>[^\n]+))")
@@ -50,6 +51,8 @@ class RulesArgs:
     """An alert links to `<this>/<Alert>.md`."""
     grafana_url: str
     """What people type to open Grafana; alerts link to its dashboards."""
+    collector: Collector = collectors.JOB
+    """Who collects logs; rules are written for Promtail."""
     hidden_jobs: frozenset[str] = frozenset()
     """Jobs that do not exist here; rules that select one of them are left out with it."""
     overrides: Mapping[str, Override] = field(default_factory=dict)
@@ -93,12 +96,18 @@ def load_rule_files(folder: Path) -> dict[str, Document]:
 
 
 def render_rules(files: Mapping[str, Document], args: RulesArgs) -> dict[str, str]:
-    """The rule files as text by file name, as their tool gets them. The overrides have passed `check_overrides`."""
+    """The rule files as text by file name, as their tool gets them. The overrides have passed `check_overrides`.
+
+    Raises RuleError for a rule that reads a metric which the stack's collector of logs does not have.
+    """
     rendered = {}
     for name, document in files.items():
         groups = [overlaid for group in document["groups"] if (overlaid := _group(group, args))["rules"]]
         if groups:
-            rendered[name] = documents.dump({"groups": groups})
+            try:
+                rendered[name] = collectors.in_names_of(args.collector, documents.dump({"groups": groups}))
+            except ValueError as error:
+                raise RuleError(f"{name}: {error}") from error
     return rendered
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from rendering import documents, relabel
+from rendering import collectors, documents, relabel
+from rendering.collectors import Collector
 from rendering.declarations import Platform, Service
 from rendering.jobs import Job, cluster_jobs, kubernetes, stack_jobs
 from rendering.profiles import HIDDEN_JOBS, Profile
@@ -32,6 +33,8 @@ class PrometheusConfigArgs:
     max_exemplars: int = 100_000
     monitoring_namespace: str = "monitoring"
     agents_namespace: str = "monitoring-agents"
+    collector: Collector = collectors.JOB
+    """Who collects logs."""
     absent_jobs: frozenset[str] = field(default_factory=frozenset)
     """Jobs of tools this stack does not have (say, no Redis); their alerts go with them."""
     certificates: Mapping[str, str] = field(default_factory=dict)
@@ -97,7 +100,7 @@ def scrape_jobs(platform: Platform, args: PrometheusConfigArgs) -> list[Job]:
         _services_job(platform),
         _annotated_pods_job(platform, args),
         *cluster_jobs(),
-        *stack_jobs(args.monitoring_namespace, args.agents_namespace),
+        *stack_jobs(args.monitoring_namespace, args.agents_namespace, args.collector),
         _ui_probes(exporter, args.monitoring_namespace),
         _health_probes(exporter, platform),
         _sampling_probe(exporter, platform, args.monitoring_namespace),

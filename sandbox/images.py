@@ -1,15 +1,19 @@
 """The images of the stack's manifests, made under production's names and known to the node."""
 
+from typing import get_args
+
 import yaml
 
 from components.images import Catalogue
 from components.settings.tree import ImageSettings
+from rendering.collectors import Collector
 from sandbox import node
 from sandbox.paths import repo_root
 from sandbox.toolchain import images
 
-# What stack `sandbox` does not run: another collector, a store of its own, the caches of a larger Loki.
-_UNUSED = frozenset({"alloy", "opensearch", "memcached"})
+# What stack `sandbox` does not run, beside the collector of logs that it has not: a store of its own, the caches of a
+# larger Loki.
+_UNUSED = frozenset({"opensearch", "memcached"})
 
 
 def references() -> list[str]:
@@ -17,7 +21,8 @@ def references() -> list[str]:
     config = yaml.safe_load((repo_root() / "Pulumi.sandbox.yaml").read_text())["config"]
     versions = repo_root() / "configs" / "versions.yaml"
     catalogue = Catalogue(versions, ImageSettings.model_validate(config["observability-stack:images"]))
-    return [catalogue.reference(key) for key in catalogue.known() if key not in _UNUSED]
+    unused = _UNUSED | set(get_args(Collector)) - {config["observability-stack:logs"]["collector"]}
+    return [catalogue.reference(key) for key in catalogue.known() if key not in unused]
 
 
 def import_to_node() -> None:

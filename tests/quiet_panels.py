@@ -42,8 +42,8 @@ NOT_IN_THE_DRILL: Mapping[tuple[Uid, str], str] = {
     (Uid.LOKI, "Refused, by reason"): ONLY_ITS_OWN_FAILURE,
     (Uid.LOKI, "Chunks written, by reason"): CHUNKS_ARE_SLOW,
     (Uid.LOKI, "Since retention last ran"): "retention first runs hours after the start",
-    (Uid.PROMTAIL, "Left out on purpose, by reason"): ONLY_ITS_OWN_FAILURE,
-    (Uid.PROMTAIL, "Over the limit, by service"): ONLY_ITS_OWN_FAILURE,
+    (Uid.COLLECTOR, "Left out on purpose, by reason"): ONLY_ITS_OWN_FAILURE,
+    (Uid.COLLECTOR, "Over the limit, by service"): ONLY_ITS_OWN_FAILURE,
     (Uid.JAEGER, "Refused and lost"): ONLY_ITS_OWN_FAILURE,
     (Uid.JAEGER, "Mean read time, by operation"): "only while somebody searches for traces",
     (Uid.OPENSEARCH, "Mean time"): "only while spans are written and searched",
@@ -51,15 +51,15 @@ NOT_IN_THE_DRILL: Mapping[tuple[Uid, str], str] = {
     (Uid.S3, "Failed, by operation and status"): ONLY_ITS_OWN_FAILURE,
     (Uid.S3, "Written a day"): CHUNKS_ARE_SLOW,
     (Uid.S3, "Bytes written"): CHUNKS_ARE_SLOW,
-    (Uid.S3, "Chunks, once retention is reached, USD"): CHUNKS_ARE_SLOW,
-    (Uid.S3, "Requests, USD"): "nothing has been put or listed just after the start",
+    (Uid.S3, "Bucket, once retention is reached"): CHUNKS_ARE_SLOW,
+    (Uid.S3, "Bucket requests"): "nothing has been put or listed just after the start",
     (Uid.COST, "Bucket, once retention is reached"): CHUNKS_ARE_SLOW,
     (Uid.COST, "Bucket requests"): "nothing has been put or listed just after the start",
     (Uid.USAGE, "Bytes to S3 a day"): CHUNKS_ARE_SLOW,
     (Uid.USAGE, "Left out, by reason"): ONLY_ITS_OWN_FAILURE,
     **{
         (uid, title): LOG_OF_THE_TOOL
-        for uid in (Uid.PROMETHEUS, Uid.ALERTMANAGER, Uid.GRAFANA, Uid.LOKI, Uid.PROMTAIL, Uid.JAEGER)
+        for uid in (Uid.PROMETHEUS, Uid.ALERTMANAGER, Uid.GRAFANA, Uid.LOKI, Uid.COLLECTOR, Uid.JAEGER)
         for title in ("Lines by level", "Warnings and errors")
     },
 }

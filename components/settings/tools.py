@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from components.settings.base import Days, Exposure, HttpUrl, Model, Quantity, Resources, Storage, container_resources
 from components.settings.grafana_database import GrafanaDatabaseSettings
 from rendering.loki import SINGLE_TENANT
+from rendering.collectors import Collector
 from rendering.sizing import check_memory, check_storage
 
 Group = Annotated[str, Field(pattern=r"^[^'\\]+$")]
@@ -164,7 +165,7 @@ class LokiSettings(Published):
 class LogsSettings(Model):
     """The collector of logs on each node."""
 
-    collector: Literal["promtail", "alloy"] = "promtail"
+    collector: Collector = "promtail"
     resources: Resources = container_resources(50, 96, 500, 256)
     drop_debug: bool = Field(default=False, description="lines of level debug and trace are dropped, and counted")
     lines_per_second: Quantity = Field(default=1000, description="of one service, on one node; what is over is dropped")

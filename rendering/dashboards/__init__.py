@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from rendering import collectors
+from rendering.collectors import Collector
 from rendering.cost import Figures
 from rendering.dashboards import (
     alertmanager,
@@ -12,6 +14,7 @@ from rendering.dashboards import (
     dropped_in,
     grafana,
     jaeger,
+    log_collector,
     logs,
     loki,
     nodes,
@@ -19,7 +22,6 @@ from rendering.dashboards import (
     overview,
     postgresql,
     prometheus,
-    promtail,
     redis,
     s3,
     service,
@@ -67,7 +69,7 @@ def boards(
         alertmanager.board(),
         grafana.board(),
         loki.board(),
-        promtail.board(),
+        log_collector.board(),
         jaeger.board(),
         opensearch.board(),
         s3.board(costs),
@@ -83,17 +85,19 @@ def all_dashboards(
     runbook_base_url: str,
     team_directory: Path | None = None,
     costs: Figures | None = None,
+    collector: Collector = collectors.JOB,
     absent_jobs: Collection[str] = (),
 ) -> dict[Folder, dict[str, str]]:
     """Each folder's dashboards as JSON by uid; a dashboard's file is named `<uid>.json`. The same for the same input.
 
     team_directory: where teams' own dashboards are, `<folder>/<uid>.json`. Raises DashboardError for a bad one.
+    collector: of logs, whose metrics panels read.
     """
     found: dict[Folder, dict[str, str]] = {folder: {} for folder in Folder}
     ours = boards(services, runbook_base_url=runbook_base_url, costs=costs, absent_jobs=absent_jobs)
     missing = frozenset(Uid) - {board.uid for board in ours}
     for board in ours:
-        found[board.folder][board.uid.value] = board.render(missing)
+        found[board.folder][board.uid.value] = collectors.in_names_of(collector, board.render(missing))
     if team_directory is not None:
         taken = [uid for dashboards in found.values() for uid in dashboards]
         for folder, dashboards in dropped_in.read(team_directory, taken=taken).items():

@@ -10,7 +10,7 @@ from rendering.datasources import Folder
 
 LINKS = (to(Uid.USAGE, "Usage"), TO_VOLUMES, TO_OVERVIEW)
 MONTH = 30 * 24 * 3600
-OWN = "alertmanager|alloy|grafana|jaeger|loki|opensearch|prometheus|promtail|kube-state-metrics|.+-exporter"
+OWN = "alertmanager|grafana|jaeger|loki|opensearch|prometheus|promtail|kube-state-metrics|.+-exporter"
 """The stack's own containers, by name: what a Prometheus sees of other namespaces is others' money."""
 USD = "currencyUSD"
 

@@ -27,7 +27,7 @@ class Uid(StrEnum):
     ALERTMANAGER = "alertmanager"
     GRAFANA = "grafana"
     LOKI = "loki"
-    PROMTAIL = "promtail"
+    COLLECTOR = "log-collector"
     JAEGER = "jaeger"
     OPENSEARCH = "opensearch"
     S3 = "s3"

@@ -144,7 +144,7 @@ def _logs() -> Row:
                     Promql("sum by (reason) (rate(logentry_dropped_lines_total[$__rate_interval]))", "{{reason}}")
                 ],
                 unit="cps",
-                links=(to(Uid.PROMTAIL, "Promtail"), *LINKS),
+                links=(to(Uid.COLLECTOR, "Log collector"), *LINKS),
                 width=QUARTER,
                 when_empty="Nothing was left out",
             ),

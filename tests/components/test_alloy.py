@@ -48,6 +48,33 @@ def test_the_nodes_name_is_put_in_before_it_starts() -> None:
     assert "NAME-OF-THIS-NODE" in naming["command"][-1]
 
 
+def test_it_asks_for_the_pods_of_its_own_node_alone() -> None:
+    [naming] = pod(alloy().only("DaemonSet"))["initContainers"]
+    document = yaml.safe_load(alloy().only("ConfigMap", "alloy-config")["data"]["promtail.yaml"])
+    [discovery] = document["scrape_configs"][0]["kubernetes_sd_configs"]
+    assert discovery["selectors"] == [{"role": "pod", "field": "spec.nodeName=NAME-OF-THIS-NODE"}]
+    # as many lines hold the name as there are places; sed changes one in a line
+    assert "s/NAME-OF-THIS-NODE/$NODE/" in naming["command"][-1]
+
+
+def test_it_goes_on_where_promtail_stopped_and_leaves_its_record_as_it_is() -> None:
+    spec = pod(alloy().only("DaemonSet"))
+    [container] = spec["containers"]
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    document = yaml.safe_load(alloy().only("ConfigMap", "alloy-config")["data"]["promtail.yaml"])
+    mount = mounts["promtails-positions"]
+    assert document["positions"]["filename"] == f"{mount['mountPath']}/positions.yaml"
+    assert mount["readOnly"]
+    assert volumes["promtails-positions"]["hostPath"]["path"].endswith("-promtail")
+    assert volumes["storage"]["hostPath"]["path"].endswith("-alloy")
+
+
+def test_a_part_that_waits_is_no_reason_to_restart() -> None:
+    [container] = pod(alloy().only("DaemonSet"))["containers"]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/metrics"  # /-/healthy wants every part to be well
+
+
 def test_it_may_see_pods_and_nothing_else() -> None:
     recorded = alloy()
     [rule] = recorded.only("ClusterRole")["rules"]

@@ -42,6 +42,7 @@ def grafana(**overrides: Any) -> Recording:
         "platform": load_platform(ROOT / "configs/services.yaml"),
         "datasources": DATASOURCES,
         "runbook_base_url": "https://runbooks.example",
+        "collector": "promtail",
     }
     return record(lambda: Grafana("grafana", GrafanaArgs(**{**plain, **overrides})))
 

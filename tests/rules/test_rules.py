@@ -80,6 +80,12 @@ def test_every_alert_has_a_case_where_it_fires_and_one_where_it_stays_quiet() ->
     assert fires | quiet <= alerts, "a case for an alert that does not exist"
 
 
+def test_every_alert_that_is_another_with_alloy_has_its_own_cases() -> None:
+    alerts = {rule["alert"] for rule in rendered.alloys_rules()}
+    for kind in ("fires", "quiet"):
+        assert {case.subject for case in CASES if case.file == "alloy" and case.kind == kind} == alerts
+
+
 def test_every_recording_rule_has_a_value_case() -> None:
     records = {rule["record"] for rule in _rules() if "record" in rule}
     records |= {"platform:service:info", "platform:job:expected", "service_slo:objective:ratio"}

@@ -256,7 +256,6 @@ def test_queries_of_prometheus_name_no_external_label(dashboards: dict[str, Docu
     [
         ({"postgres-exporter"}, {Uid.POSTGRESQL}),
         ({"postgres-exporter", "redis-exporter"}, {Uid.POSTGRESQL, Uid.REDIS}),
-        ({"promtail"}, {Uid.PROMTAIL}),
     ],
 )
 def test_what_is_not_scraped_has_no_dashboard_and_nothing_leads_to_it(

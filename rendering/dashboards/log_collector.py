@@ -1,4 +1,4 @@
-"""Promtail, the agent on every node: what it reads, sends and drops."""
+"""The collector of logs on every node: what it reads, sends and drops; for Alloy, its names are put in afterwards."""
 
 from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row, Variable
@@ -15,12 +15,11 @@ WHERE = '{job="promtail", node=~"$node"}'
 
 def board() -> Board:
     return Board(
-        uid=Uid.PROMTAIL,
+        uid=Uid.COLLECTOR,
         folder=Folder.OBSERVABILITY,
-        title="Promtail",
+        title="Log collector",
         about="Does every node's agent read its logs and get rid of them, and what does it leave out?",
         variables=[Variable("node", "Node", 'label_values(up{job="promtail"}, node)', several=True)],
-        job="promtail",
         rows=[_health(), _flow(), _left_out(), process_row("promtail"), log_row("promtail")],
     )
 
