@@ -7,8 +7,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from components.settings.base import Days, Exposure, HttpUrl, Model, Quantity, Resources, Storage, container_resources
 from components.settings.grafana_database import GrafanaDatabaseSettings
-from rendering.loki import SINGLE_TENANT
 from rendering.collectors import Collector
+from rendering.loki import SINGLE_TENANT
 from rendering.sizing import check_memory, check_storage
 
 Group = Annotated[str, Field(pattern=r"^[^'\\]+$")]
@@ -61,7 +61,9 @@ class PrometheusSettings(Published):
 
     replicas: Replicas = 1
     retention_days: Days = Field(default=30, description="evicted earlier only when 80 % of the volume are full")
-    scrape_interval_seconds: Annotated[int, Field(ge=5, le=300)] = 15
+    scrape_interval_seconds: Annotated[int, Field(ge=5, le=60)] = Field(
+        default=15, description="over 15, alerts take as much longer; over 60, their windows would be empty"
+    )
     expected_series: Quantity = Field(
         default=25_000,
         description="active series; a volume or memory too small for them is refused (dashboard Usage shows them)",
@@ -156,6 +158,11 @@ class LokiSettings(Published):
                 f"tenants names {SINGLE_TENANT}, whose are the lines of a Loki without tenants; write another name"
             )
         return self
+
+    @property
+    def reachable_from_outside(self) -> bool:
+        """Then a gateway stands in front, and asks who comes."""
+        return self.exposure.type != "ClusterIP"
 
     def own_tenant(self, environment: str) -> str | None:
         """Of the platform's own lines and rules; None where Loki has no tenants."""

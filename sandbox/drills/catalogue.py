@@ -70,7 +70,8 @@ def _jaeger_killed(clients: StillAnswers) -> dict[str, Any]:
                 raise SandboxError(f"{clients.service} fails before Jaeger is touched: {clients.statuses()} by status")
             time.sleep(2)
         scaled["begin"]()
-        kubectl("-n", "monitoring", "wait", "--for=delete", "pod", "-l", "app=jaeger", "--timeout=90s")
+        gone = ("wait", "--for=delete", "pod", "-l", "app=jaeger", "--timeout=90s")  # it has 60 to send what it holds
+        kubectl("-n", "monitoring", *gone, timeout_seconds=100)
 
     return {**scaled, "begin": begin}
 

@@ -90,7 +90,7 @@ def test_jaeger_is_killed_only_once_clients_are_served(monkeypatch: pytest.Monke
     monkeypatch.setattr(platform, "burst", asked)
     monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.setattr(
-        catalogue, "kubectl", lambda *words: done.append(next(word for word in words if word in ("scale", "wait")))
+        catalogue, "kubectl", lambda *words, **_: done.append(next(word for word in words if word in ("scale", "wait")))
     )
     drills.get("jaeger-killed").begin()
     assert done == ["asked", "asked", "scale", "wait"]
