@@ -95,6 +95,7 @@ def main() -> None:
             image=images.reference("loki"),
             busybox_image=images.reference("busybox"),
             memcached_image=images.reference("memcached"),
+            nginx_image=images.reference("nginx"),
             bucket=chosen.object_store.bucket,
             region=loaded.region,
             service_count=len(platform.services),
@@ -105,6 +106,7 @@ def main() -> None:
             s3_endpoint=chosen.object_store.endpoint,
             role_arn=bucket.role_arn,
             s3_keys=s3_keys,
+            gateway_htpasswd=secrets.get("loki_gateway_htpasswd"),
         ),
         pulumi.ResourceOptions.merge(within, pulumi.ResourceOptions(depends_on=[bucket])),
     )

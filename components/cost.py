@@ -7,6 +7,8 @@ import pulumi
 
 from components.exporters import requests as exporter_requests
 from components.loki_cache import requests as cache_requests
+from components.loki_gateway import RESOURCES as GATEWAY_RESOURCES
+from components.loki_gateway import replicas as gateway_replicas
 from components.object_store import INFREQUENT_ACCESS_AFTER_DAYS, NONCURRENT_DAYS
 from components.settings.base import Exposure, Resources, Storage
 from components.settings.tree import Settings
@@ -100,7 +102,8 @@ def _footprints(settings: Settings) -> tuple[cost.Footprint, ...]:
         found.append(_footprint("span store", store.resources, store.instance_count, storage=store.storage))
     of_nodes, of_cluster = exporter_requests(settings.exporters)
     found.append(asked("exporters", [*of_cluster, *(each for each in of_nodes for _ in range(nodes))]))
-    found.append(asked("loki", cache_requests(settings.loki)))
+    of_gateway = [GATEWAY_RESOURCES] * gateway_replicas(settings.loki)
+    found.append(asked("loki", [*cache_requests(settings.loki), *of_gateway]))
     return tuple(found)
 
 

@@ -9,6 +9,8 @@ import pulumi
 from pulumi_kubernetes import core
 
 from components.loki_cache import LokiCache, LokiCacheArgs, addresses
+from components.loki_gateway import LokiGateway, LokiGatewayArgs
+from components.settings.base import Exposure
 from components.settings.tools import LokiSettings
 from components.shared import Endpoint, SharedOutputs
 from components.tool_secret import tool_secret
@@ -55,6 +57,7 @@ class LokiArgs:
     image: str
     busybox_image: str
     memcached_image: str
+    nginx_image: str
     bucket: str
     region: str
     service_count: int  # declared services; limits follow from it
@@ -66,6 +69,7 @@ class LokiArgs:
     # How Loki proves itself to S3: a role by its ServiceAccount, else keys (s3_access_key_id, s3_secret_access_key).
     role_arn: pulumi.Input[str] | None = None
     s3_keys: Mapping[str, pulumi.Output[str]] | None = None
+    gateway_htpasswd: pulumi.Output[str] | None = None  # needed where settings say that outside reaches it
 
 
 class Loki(pulumi.ComponentResource):
@@ -102,7 +106,7 @@ class Loki(pulumi.ComponentResource):
                 LokiCacheArgs(shared=args.shared, settings=args.settings, image=args.memcached_image),
                 child,
             )
-        Workload(
+        workload = Workload(
             name,
             WorkloadArgs(
                 shared=args.shared,
@@ -116,7 +120,7 @@ class Loki(pulumi.ComponentResource):
                 replicas=args.settings.replicas,
                 service_ports={"http": PORT, "grpc": GRPC_PORT},
                 peer_ports={"memberlist": MEMBERLIST_PORT} if args.settings.replicas > 1 else {},
-                exposure=args.settings.exposure,
+                exposure=Exposure(),  # people outside meet the gateway
                 service_account_annotations={"eks.amazonaws.com/role-arn": args.role_arn} if args.role_arn else {},
                 # The rules are left out: the ruler reads them again by itself.
                 config_checksum=checksum(files),
@@ -124,6 +128,18 @@ class Loki(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=waits_for),
         )
+        if args.settings.reachable_from_outside:
+            LokiGateway(
+                f"{name}-gateway",
+                LokiGatewayArgs(
+                    shared=args.shared,
+                    settings=args.settings,
+                    image=args.nginx_image,
+                    htpasswd=args.gateway_htpasswd,
+                ),
+                # nginx looks Loki's name up when it starts.
+                pulumi.ResourceOptions(parent=self, depends_on=[workload]),
+            )
         self.endpoint = endpoint(args.shared.namespace)
         self.register_outputs({"url": self.endpoint.url})
 

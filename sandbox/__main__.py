@@ -100,6 +100,7 @@ def _print_access() -> None:
     console.print("  Grafana's user is admin; its password:")
     console.print('    eval "$(.venv/bin/python -m sandbox env)"', markup=False)
     console.print("    pulumi stack output grafana_admin_password --show-secrets")
+    console.print("  Loki's user and password are LOKI_USERNAME and LOKI_PASSWORD there; logcli reads them itself.")
 
 
 def _step(name: str, action: Callable[[], object]) -> None:

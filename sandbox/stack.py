@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from sandbox import aws, images, node, platform, processes, sinks
+from sandbox import aws, images, loki_login, node, platform, processes, sinks
 from sandbox.engine import Engine
 from sandbox.paths import state_dir
 
@@ -20,8 +20,8 @@ def engine() -> Engine:
 
 
 def environment() -> dict[str, str]:
-    """What a shell needs to drive the running sandbox by hand."""
-    return engine().environment()
+    """What a shell needs to drive the running sandbox by hand, and to ask its Loki."""
+    return {**engine().environment(), **loki_login.environment()}
 
 
 def up() -> None:
@@ -69,6 +69,7 @@ def _secret_values() -> dict[str, str]:
         "postgresql_password": platform.postgres_password(),
         "span_store_password": secrets.token_urlsafe(18),
         "span_store_master_password": secrets.token_urlsafe(18),
+        "loki_gateway_htpasswd": loki_login.htpasswd(),
         "s3_access_key_id": secrets.token_hex(10),  # the local AWS takes any
         "s3_secret_access_key": secrets.token_hex(20),
     }

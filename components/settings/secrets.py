@@ -106,6 +106,14 @@ def catalogue(settings: Settings) -> tuple[Secret, ...]:
             needed=store.certificate is not None,
             needed_when="`span_store.certificate` is set",
         ),
+        Secret(
+            name="loki_gateway_htpasswd",
+            meaning="users of Loki's gateway, each as `htpasswd -nB NAME` prints it",
+            needed=settings.loki.reachable_from_outside,
+            needed_when="`loki.exposure.type` is not ClusterIP",
+            held_in="loki-gateway",
+            key="htpasswd",
+        ),
         _of_loki("s3_access_key_id", "access key of the S3 endpoint", s3 is not None),
         _of_loki("s3_secret_access_key", "secret key of the S3 endpoint", s3 is not None),
     )

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from components.loki import Loki, LokiArgs, chunk_prefixes
+from components.settings.base import Exposure
 from components.settings.tools import LokiSettings, MemcachedSettings
 from components.shared import Endpoint
 from tests.components.recording import Recording, environment, pod, record, shared
@@ -22,6 +23,7 @@ def loki(**overrides: Any) -> Recording:
         "image": "loki:1",
         "busybox_image": "busybox:1",
         "memcached_image": "memcached:1",
+        "nginx_image": "nginx:1",
         "bucket": "logs",
         "region": "eu-west-1",
         "service_count": 9,
@@ -163,6 +165,35 @@ def test_one_process_has_its_caches_in_its_own_memory() -> None:
     recorded = loki()
     assert recorded.all("Deployment") == []
     assert "memcached_client" not in recorded.only("ConfigMap", "loki-config")["data"]["loki.yaml"]
+
+
+OUTSIDE = Exposure(type="NodePort", url="http://10.0.0.1:30100", node_port=30100)
+
+
+def test_what_is_reachable_from_outside_is_the_gateway_and_not_loki() -> None:
+    recorded = loki(settings=LokiSettings(exposure=OUTSIDE), gateway_htpasswd=pulumi.Output.secret("a:hash"))
+    [port] = recorded.only("Service", "loki-gateway")["spec"]["ports"]
+    assert (port["port"], port["nodePort"]) == (3100, 30100)
+    assert recorded.only("Service", "loki")["spec"]["type"] == "ClusterIP"
+    [container] = pod(recorded.only("Deployment", "loki-gateway"))["containers"]
+    assert container["image"] == "nginx:1"
+    mounted = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+    text = recorded.only("ConfigMap", "loki-gateway-config")["data"]["nginx.conf"]
+    assert f"auth_basic_user_file {mounted['users']}/htpasswd;" in text
+    assert f"{mounted['config']}/nginx.conf" in container["command"]
+
+
+def test_a_loki_for_the_inside_has_no_gateway_and_one_of_three_has_two() -> None:
+    assert "loki-gateway" not in str(loki().resources)
+    three = loki(settings=LokiSettings(exposure=OUTSIDE, replicas=3), gateway_htpasswd=pulumi.Output.secret("a:hash"))
+    assert three.only("Deployment", "loki-gateway")["spec"]["replicas"] == 2
+
+
+def test_users_of_the_gateway_may_be_in_somebody_elses_secret() -> None:
+    recorded = loki(settings=LokiSettings(exposure=OUTSIDE), shared=shared(existing_secrets=("loki-gateway",)))
+    assert recorded.all("Secret") == []
+    users = [one for one in pod(recorded.only("Deployment", "loki-gateway"))["volumes"] if one["name"] == "users"]
+    assert users[0]["secret"]["secretName"] == "loki-gateway"
 
 
 def test_two_replicas_are_refused() -> None:

@@ -53,8 +53,28 @@ def deployed(said_by_up: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def urls(deployed: dict[str, Any]) -> dict[str, str]:
-    found: dict[str, str] = deployed["urls"]
-    return found
+    """Where people find each tool; Loki's with the login that its gateway asks for."""
+    login = stack.environment()
+    with_login = httpx.URL(deployed["urls"]["loki"], username=login["LOKI_USERNAME"], password=login["LOKI_PASSWORD"])
+    return {**deployed["urls"], "loki": str(with_login)}
+
+
+@pytest.fixture(scope="session")
+def loki_itself(deployed: dict[str, Any]) -> Callable[[str], str]:
+    """Asks Loki past its gateway, which passes none of Loki's own switches on: by the cluster's API server."""
+
+    def get(path: str) -> str:
+        service = f"/api/v1/namespaces/{deployed['namespace']}/services/loki:http/proxy"
+        done = subprocess.run(
+            ["kubectl", "get", "--raw", f"{service}{path}"],
+            env={**os.environ, **stack.environment()},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout
+
+    return get
 
 
 @pytest.fixture(scope="session")

@@ -101,9 +101,9 @@ def test_the_trace_id_is_no_label(urls: dict[str, str], http: httpx.Client, loki
 
 
 def test_loki_writes_its_objects_to_the_bucket(
-    deployed: dict[str, Any], urls: dict[str, str], http: httpx.Client, s3: Any
+    deployed: dict[str, Any], loki_itself: Callable[[str], str], s3: Any
 ) -> None:
-    http.post(f"{urls['loki']}/flush").raise_for_status()
+    loki_itself("/flush")
 
     def keys() -> list[str]:
         return [entry["Key"] for entry in s3.list_objects_v2(Bucket=deployed["bucket"]).get("Contents", [])]

@@ -65,8 +65,8 @@ def test_bytes_of_a_span(measured: Measured, span_store: httpx.Client) -> None:
     near(measured.bytes_per_span, stats["_all"]["primaries"]["store"]["size_in_bytes"] / count)
 
 
-def test_compression_of_chunks(measured: Measured, prometheus: Ask, urls: dict[str, str]) -> None:
-    httpx.post(f"{urls['loki']}/flush").raise_for_status()
+def test_compression_of_chunks(measured: Measured, prometheus: Ask, loki_itself: Callable[[str], str]) -> None:
+    loki_itself("/flush")
 
     ratio = "sum(loki_ingester_chunk_compression_ratio_sum) / sum(loki_ingester_chunk_compression_ratio_count) > 1"
 

@@ -168,9 +168,9 @@ def streams(urls: dict[str, str], http: httpx.Client) -> list[dict[str, str]]:
 
 
 def test_streams_are_bounded_and_their_labels_are_those_of_the_contract(
-    urls: dict[str, str], http: httpx.Client
+    urls: dict[str, str], http: httpx.Client, loki_itself: Callable[[str], str]
 ) -> None:
-    limits = yaml.safe_load(http.get(f"{urls['loki']}/config").raise_for_status().text)["limits_config"]
+    limits = yaml.safe_load(loki_itself("/config"))["limits_config"]
     stack_file = yaml.safe_load((repo_root() / "Pulumi.sandbox.yaml").read_text())["config"]
     nodes = stack_file["observability-stack:load"]["nodes"]
     sized = LokiValues(
@@ -318,6 +318,12 @@ def test_the_tasks_own_commands_for_logs_answer(kubectl: Kubectl, loki: Query) -
     done = typed(query, {**os.environ, **stack.environment()})
     assert done.returncode == 0, done.stderr
     assert f"error {word}" in done.stdout
+
+
+def test_who_comes_from_outside_is_asked_for_a_password(deployed: dict[str, Any], http: httpx.Client) -> None:
+    for path in ("/loki/api/v1/labels", "/prometheus/api/v1/rules", "/ready"):
+        assert http.get(f"{deployed['urls']['loki']}{path}").status_code == 401
+        assert http.get(f"{deployed['urls']['loki']}{path}", auth=("sandbox", "guessed")).status_code == 401
 
 
 def test_a_selector_of_lines_is_asked_as_a_range(urls: dict[str, str], http: httpx.Client) -> None:

@@ -56,6 +56,10 @@ class Ring:
         del self.clients[number]
         self._lives.pop(number).close()
 
+    def kill_all(self) -> None:
+        for number in list(self.clients):
+            self.kill(number)
+
     def whole(self) -> None:
         """Returns when each sees all of them."""
         everyone = {f"loki-{number}": "ACTIVE" for number in range(REPLICAS)}
@@ -80,8 +84,13 @@ def running_ring(folder: Path) -> Iterator[tuple[Ring, dict[str, int]]]:
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    s3: Any = boto3.client("s3", endpoint_url=endpoint, **keys)
+    s3: Any = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
     s3.create_bucket(Bucket=BUCKET)
     values = {
         "bucket": BUCKET,
@@ -97,7 +106,7 @@ def running_ring(folder: Path) -> Iterator[tuple[Ring, dict[str, int]]]:
         for port in ports.values():
             command = ("memcached", *arguments(64), f"--listen={HOST}", f"--port={port}")
             life.enter_context(running_in(root, USER, *command, port=port))
-        life.callback(lambda: [ring.kill(number) for number in list(ring.clients)])
+        life.callback(ring.kill_all)
         for number in range(REPLICAS):
             ring.start(number)
         ring.whole()

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pulumi
 import pytest
 
-from components.settings import parse
+from components.settings import SettingsError, parse
+from components.settings.secrets import load_secrets
 from tests.unit.settings_values import Values, changed, minimal, refusal, without
 
 TLS: Values = {
@@ -316,6 +318,18 @@ def test_a_tenant_that_would_be_somebody_elses_is_refused(tenants: list[str], me
 def test_the_platform_is_a_tenant_only_where_there_are_others() -> None:
     assert parse(changed("loki", {"tenants": ["team-a"]})).loki.own_tenant("dev") == "dev"
     assert parse(changed("loki", {})).loki.own_tenant("dev") is None
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_a_loki_that_is_reached_from_outside_needs_users_for_its_gateway(outside: bool) -> None:
+    exposure = {"type": "NodePort", "node_port": 30100, "url": "http://10.0.0.1:30100"} if outside else {}
+    settings = parse(changed("loki.exposure", exposure))
+
+    with pytest.raises(SettingsError) as refused:
+        load_secrets(pulumi.Config("nothing-is-set"), settings)
+
+    command = "pulumi config set --secret loki_gateway_htpasswd '<users of Loki's gateway, "
+    assert (command in str(refused.value)) == outside
 
 
 def test_agents_have_a_namespace_of_their_own() -> None:
