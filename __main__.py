@@ -35,6 +35,7 @@ def main() -> None:
     teams = load_teams(CONFIGS / "teams.yaml")
     check_owners(platform, teams)
     alerts.check_alerts(chosen.prometheus, teams)
+    thresholds = alerts.thresholds(chosen.prometheus, chosen.span_store)
     costs = cost.figures(chosen, platform)
     monthly_cost_usd = cost.announced(costs)
     if not chosen.alertmanager.heartbeat_enabled:
@@ -148,7 +149,7 @@ def main() -> None:
             absent_jobs=chosen.exporters.absent_jobs,
             urls=urls,
             span_store_url=spans.url if spans.store.tls else None,
-            thresholds=alerts.thresholds(chosen.span_store),
+            thresholds=thresholds,
         ),
         within,
     )
@@ -212,6 +213,7 @@ def main() -> None:
                 scrape_interval_seconds=chosen.prometheus.scrape_interval_seconds,
             ),
             runbook_base_url=chosen.prometheus.runbook_base_url,
+            limits=alerts.limits(chosen.prometheus, thresholds),
             costs=costs if monthly_cost_usd else None,
             collector=chosen.logs.collector,
             absent_jobs=chosen.exporters.absent_jobs,

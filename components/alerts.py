@@ -15,6 +15,8 @@ from rendering.collectors import Collector
 from rendering.declarations import Teams
 from rendering.documents import Document
 from rendering.rules import Override, RulesArgs, check_overrides, load_rule_files, render_rules
+from rendering.rules import thresholds as thresholds_in_force
+from rendering.sizing import series_bearable
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 TOOLS = ("prometheus", "loki")
@@ -26,12 +28,21 @@ _SHARDS_TOLD_AT = 0.8
 def check_alerts(settings: PrometheusSettings, teams: Teams) -> None:
     """Raise RuleError for a change to an alert that cannot be made; asked before any resource exists."""
     files = {f"{tool}/{name}": document for tool in TOOLS for name, document in _native(tool).items()}
-    check_overrides(files, _overrides(settings), [team.name for team in teams.teams])
+    check_overrides(files, _overrides(settings, {}), [team.name for team in teams.teams])
 
 
-def thresholds(span_store: SpanStoreSettings) -> dict[str, float]:
+def thresholds(settings: PrometheusSettings, span_store: SpanStoreSettings) -> dict[str, float]:
     """Thresholds that follow from this stack's own sizes, by alert."""
-    return {"OpenSearchTooManyShards": max(1, round(_SHARDS_TOLD_AT * span_store.shards_per_node()))}
+    return {
+        "OpenSearchTooManyShards": max(1, round(_SHARDS_TOLD_AT * span_store.shards_per_node())),
+        "PrometheusSeriesHigh": series_bearable(settings.resources.memory_limit_mib),
+    }
+
+
+def limits(settings: PrometheusSettings, derived: Mapping[str, float]) -> dict[str, float]:
+    """The threshold in force of every alert that has one, of all tools. derived: as of `rule_files`."""
+    files = {f"{tool}/{name}": document for tool in TOOLS for name, document in _native(tool).items()}
+    return thresholds_in_force(files, _overrides(settings, derived))
 
 
 def rule_files(
@@ -47,16 +58,12 @@ def rule_files(
 
     derived: thresholds by alert, where a setting does not say otherwise. collector: of logs, whose metrics rules read.
     """
-    overrides = _overrides(settings)
-    for alert, value in (derived or {}).items():
-        chosen = overrides.get(alert, Override())
-        overrides[alert] = chosen if chosen.threshold is not None else replace(chosen, threshold=value)
     args = RulesArgs(
         runbook_base_url=settings.runbook_base_url,
         grafana_url=grafana_url,
         collector=collector,
         hidden_jobs=hidden_jobs,
-        overrides=overrides,
+        overrides=_overrides(settings, derived or {}),
     )
     return render_rules(_native(tool), args)
 
@@ -67,5 +74,9 @@ def _native(tool: str) -> Mapping[str, Document]:
     return load_rule_files(CONFIGS / tool / "rules")
 
 
-def _overrides(settings: PrometheusSettings) -> dict[str, Override]:
-    return {alert: Override(**override.model_dump()) for alert, override in settings.alerts.items()}
+def _overrides(settings: PrometheusSettings, derived: Mapping[str, float]) -> dict[str, Override]:
+    overrides = {alert: Override(**override.model_dump()) for alert, override in settings.alerts.items()}
+    for alert, value in derived.items():
+        chosen = overrides.get(alert, Override())
+        overrides[alert] = chosen if chosen.threshold is not None else replace(chosen, threshold=value)
+    return overrides

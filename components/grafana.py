@@ -62,6 +62,7 @@ class GrafanaArgs:
     platform: Platform
     datasources: DatasourceUrls
     runbook_base_url: str  # the alerts' dashboard leads to <it>/<Alert>.md
+    limits: Mapping[str, float]  # thresholds in force by alert, which panels draw
     collector: Collector  # of logs; one dashboard is about it
     costs: Figures | None = None  # no dashboard Cost without
     absent_jobs: frozenset[str] = frozenset()  # scrape jobs that this stack does not have; nor dashboards about them
@@ -142,6 +143,7 @@ def _dashboards(args: GrafanaArgs) -> dict[Folder, dict[str, str]]:
         costs=args.costs,
         collector=args.collector,
         absent_jobs=args.absent_jobs,
+        limits=args.limits,
     )
 
 
@@ -191,9 +193,9 @@ def single_sign_on_variables(oidc: OidcSettings, secrets_directory: str) -> dict
 def _role_of_groups(oidc: OidcSettings) -> str:
     """A JMESPath that turns the groups in a token into a role; without a match, nobody is let in.
 
-    Grafana asks it of the ID token, then of the user info, and takes the first role that it gets. To `contains` alone a
-    missing claim is an error, and not even a viewer would get in. Missing in the ID token (which has an expiry) it says
-    nothing yet, since the user info may have it.
+    Grafana asks it of the ID token, then of the user info, each time also of a document of nothing but the groups, and
+    takes the first role that it gets. To `contains` alone a missing claim is an error, and not even a viewer would get
+    in. Where groups are missing, only the user info (it has a subject and no expiry) says that none are to come.
     """
     wanted = (("Admin", oidc.admin_group), ("Editor", oidc.editor_group), ("Viewer", oidc.viewer_group))
     cases = [
@@ -201,7 +203,7 @@ def _role_of_groups(oidc: OidcSettings) -> str:
         for role, group in wanted
         if group is not None
     ]
-    everyone = [f"({oidc.groups_claim} || !exp) && 'Viewer'"] if oidc.viewer_group is None else []
+    everyone = [f"({oidc.groups_claim} || sub && !exp) && 'Viewer'"] if oidc.viewer_group is None else []
     return " || ".join([*cases, *everyone])
 
 

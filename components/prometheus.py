@@ -21,7 +21,7 @@ from rendering.scrape import (
     render_certificate_targets,
     render_prometheus_config,
 )
-from rendering.sizing import retention_size_mib, series_bearable
+from rendering.sizing import retention_size_mib
 from rendering.slo import render_declared
 
 TOOL = "prometheus"
@@ -164,9 +164,10 @@ def _scraping(args: PrometheusArgs) -> PrometheusConfigArgs:
 
 def _rules(args: PrometheusArgs, scraping: PrometheusConfigArgs) -> Mapping[str, str]:
     declared = render_declared(args.platform, expected_jobs(args.platform, scraping))
-    thresholds = {**args.thresholds, "PrometheusSeriesHigh": series_bearable(args.settings.resources.memory_limit_mib)}
     grafana_url = args.urls["grafana"]
-    native = rule_files(TOOL, args.settings, grafana_url, scraping.hidden_jobs, thresholds, collector=args.collector)
+    native = rule_files(
+        TOOL, args.settings, grafana_url, scraping.hidden_jobs, args.thresholds, collector=args.collector
+    )
     return {**declared, **native}
 
 

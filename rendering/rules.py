@@ -116,6 +116,13 @@ def alert_names(files: Mapping[str, Document]) -> tuple[str, ...]:
     return tuple(sorted({rule["alert"] for rule in _rules(files) if "alert" in rule}))
 
 
+def thresholds(files: Mapping[str, Document], overrides: Mapping[str, Override]) -> dict[str, float]:
+    """The threshold in force of every alert that has one, disabled ones included."""
+    marked = {rule["alert"]: found[0] for rule in _rules(files) if "alert" in rule and (found := threshold(rule))}
+    changed = {name: each.threshold for name, each in overrides.items() if each.threshold is not None}
+    return marked | changed
+
+
 def threshold(rule: Mapping[str, Any]) -> tuple[float, str] | None:
     """Value and unit of an alert's marked threshold, or None where it has none."""
     match = MARK.search(rule["expr"])

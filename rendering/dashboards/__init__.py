@@ -1,6 +1,7 @@
 """Grafana's dashboards, one module each, built from the declared services."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from rendering import collectors
@@ -35,6 +36,9 @@ from rendering.dashboards.board import Board
 from rendering.dashboards.links import Uid
 from rendering.datasources import Folder
 from rendering.declarations import Service
+from rendering.rules import load_rule_files, thresholds
+
+_CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 def boards(
@@ -87,19 +91,31 @@ def all_dashboards(
     costs: Figures | None = None,
     collector: Collector = collectors.JOB,
     absent_jobs: Collection[str] = (),
+    limits: Mapping[str, float] | None = None,
 ) -> dict[Folder, dict[str, str]]:
     """Each folder's dashboards as JSON by uid; a dashboard's file is named `<uid>.json`. The same for the same input.
 
     team_directory: where teams' own dashboards are, `<folder>/<uid>.json`. Raises DashboardError for a bad one.
     collector: of logs, whose metrics panels read.
+    limits: thresholds in force by alert, which panels draw; None: as the rule files have them.
     """
     found: dict[Folder, dict[str, str]] = {folder: {} for folder in Folder}
     ours = boards(services, runbook_base_url=runbook_base_url, costs=costs, absent_jobs=absent_jobs)
     missing = frozenset(Uid) - {board.uid for board in ours}
     for board in ours:
-        found[board.folder][board.uid.value] = collectors.in_names_of(collector, board.render(missing))
+        text = board.render(native_limits() if limits is None else limits, missing)
+        found[board.folder][board.uid.value] = collectors.in_names_of(collector, text)
     if team_directory is not None:
         taken = [uid for dashboards in found.values() for uid in dashboards]
         for folder, dashboards in dropped_in.read(team_directory, taken=taken).items():
             found[folder].update(dashboards)
     return found
+
+
+@cache
+def native_limits() -> Mapping[str, float]:
+    """The alerts' thresholds as the rule files have them."""
+    files = {}
+    for tool in ("prometheus", "loki"):
+        files.update(load_rule_files(_CONFIGS / tool / "rules"))
+    return thresholds(files, {})

@@ -86,7 +86,7 @@ def _notifications() -> Row:
                         f"sum by (integration) (rate(alertmanager_notifications_total[{every}])) > 0", "{{integration}}"
                     )
                 ],
-                unit="short",
+                unit="cps",
                 links=LINKS,
                 width=THIRD,
                 when_empty="Nothing was sent in this time range",
@@ -100,7 +100,7 @@ def _notifications() -> Row:
                         "{{integration}} {{reason}}",
                     )
                 ],
-                unit="short",
+                unit="cps",
                 links=LINKS,
                 width=THIRD,
                 when_empty="No failures in this time range",
@@ -112,6 +112,7 @@ def _notifications() -> Row:
                 unit="s",
                 links=LINKS,
                 width=THIRD,
+                thresholds=[(5, ORANGE)],
                 when_empty="Nothing was sent in this time range",
             ),
         ],
@@ -129,7 +130,7 @@ def _alerts() -> Row:
                     Promql("sum by (status) (rate(alertmanager_alerts_received_total[$__rate_interval]))"),
                     Promql("sum(rate(alertmanager_alerts_invalid_total[$__rate_interval]))", "invalid"),
                 ],
-                unit="short",
+                unit="cps",
                 links=LINKS,
                 width=THIRD,
             ),

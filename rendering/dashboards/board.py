@@ -1,7 +1,7 @@
 """A dashboard as plain data, and its JSON as Grafana reads it from a file."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
 from rendering.dashboards.links import Uid, leads_to
-from rendering.dashboards.panels import Panel
+from rendering.dashboards.panels import Panel, with_bounds
 from rendering.dashboards.queries import ref
 from rendering.datasources import PROMETHEUS, Folder
 
@@ -129,9 +129,10 @@ class Board:
     job: str | None = None
     """The scrape job that it is about; where that is absent, there is no such dashboard."""
 
-    def render(self, missing: Collection[str] = ()) -> str:
+    def render(self, limits: Mapping[str, float], missing: Collection[str] = ()) -> str:
         """JSON, the same for the same input. Numbers of panels follow their order.
 
+        limits: thresholds in force by alert, which panels draw.
         missing: uids of dashboards that do not exist here; what leads to them is left out.
         """
         builder = dashboard.Dashboard(self.title).uid(self.uid).description(self.about)
@@ -151,7 +152,17 @@ class Board:
             for place in (panel, panel.get("fieldConfig", {}).get("defaults", {})):
                 if place.get("links"):
                     place["links"] = [link for link in place["links"] if leads_to(link["url"]) not in missing]
+            for thresholds in _thresholds(panel.get("fieldConfig", {})):
+                thresholds["steps"] = with_bounds(thresholds["steps"], limits)
         return json.dumps(document, separators=(",", ":"), sort_keys=True) + "\n"
+
+
+def _thresholds(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Of the whole panel, and of single columns."""
+    if "thresholds" in config.get("defaults", {}):
+        yield config["defaults"]["thresholds"]
+    for override in config.get("overrides", []):
+        yield from (each["value"] for each in override["properties"] if each["id"] == "thresholds")
 
 
 def _everything() -> model.VariableOption:

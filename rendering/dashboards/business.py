@@ -37,7 +37,7 @@ def _now() -> Row:
                 unit="short",
                 links=_links("blueprint-service"),
                 width=QUARTER,
-                thresholds=[(panels.FROM_BOTTOM, ORANGE), (1, GREEN)],
+                thresholds=[(panels.FROM_BOTTOM, ORANGE), (panels.Alert("LowBlueprintCreationRate"), GREEN)],
                 decimals=0,
             ),
             panels.number(
@@ -47,7 +47,11 @@ def _now() -> Row:
                 unit="percentunit",
                 links=_links("iac-generator"),
                 width=QUARTER,
-                thresholds=[(panels.FROM_BOTTOM, RED), (0.9, ORANGE), (0.95, GREEN)],
+                thresholds=[
+                    (panels.FROM_BOTTOM, RED),
+                    (panels.Alert("HighIACGenerationFailureRate", times=-1, plus=1), ORANGE),
+                    (panels.Alert("HighIACGenerationFailureRate", times=-0.5, plus=1), GREEN),
+                ],
             ),
             panels.number(
                 title="Checks that found a violation",
@@ -84,6 +88,7 @@ def _blueprints() -> Row:
                 unit="short",
                 links=_links("blueprint-service"),
                 width=HALF,
+                thresholds=[(panels.FROM_BOTTOM, ORANGE), (panels.Alert("LowBlueprintCreationRate"), GREEN)],
             ),
             panels.graph(
                 title="Validation time, p95",
@@ -92,6 +97,7 @@ def _blueprints() -> Row:
                 unit="s",
                 links=_links("blueprint-service"),
                 width=HALF,
+                thresholds=panels.above("BlueprintValidationSlow"),
             ),
         ],
     )
@@ -120,7 +126,7 @@ def _generations() -> Row:
                 unit="percentunit",
                 links=_links("iac-generator"),
                 width=HALF,
-                thresholds=[(0.1, RED)],
+                thresholds=[(panels.Alert("HighIACGenerationFailureRate"), RED)],
             ),
         ],
     )
@@ -140,7 +146,7 @@ def _guardrails() -> Row:
                 unit="ops",
                 links=_links("guardrails-engine"),
                 width=HALF,
-                thresholds=[(10, RED)],
+                thresholds=[(panels.Alert("GuardrailsViolationSpike"), RED)],
             ),
             panels.graph(
                 title="Violations against last week",

@@ -1,9 +1,11 @@
 """What the stack costs a month, by the model of rendering/cost.py: by its settings, and by what is really there now."""
 
+from collections.abc import Sequence
+
 from rendering.cost import Figures
 from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row
-from rendering.dashboards.links import TO_OVERVIEW, TO_VOLUMES, Uid, to
+from rendering.dashboards.links import TO_OVERVIEW, TO_VOLUMES, Link, Uid, to
 from rendering.dashboards.panels import HALF, THIRD
 from rendering.dashboards.queries import Promql
 from rendering.datasources import Folder
@@ -27,25 +29,36 @@ def board(costs: Figures) -> Board:
     )
 
 
-def requests_usd(costs: Figures) -> str:
-    """PromQL: USD a month of requests to the bucket, at the pace of the last hour."""
+def bucket(costs: Figures, links: Sequence[Link]) -> list[panels.Panel]:
+    """What the bucket costs at the pace of the last hour: its bytes, once retention is reached, and requests."""
     objects = costs.prices.objects
+    kept_days = costs.demand.log_retention_days + costs.demand.noncurrent_days
+    written = "sum(rate(loki_ingester_chunk_stored_bytes_total[1h]))"
     writes = 'sum(rate(loki_s3_request_duration_seconds_count{operation=~"S3.(PutObject|List)"}[1h]))'
     reads = 'sum(rate(loki_s3_request_duration_seconds_count{operation=~"S3.(GetObject|HeadObject)"}[1h]))'
-    return (
-        f"({writes} * {objects.write_usd_per_1000} + ({reads} or vector(0)) * {objects.read_usd_per_1000}) "
-        f"* {MONTH} / 1000"
-    )
-
-
-def kept_usd(costs: Figures) -> str:
-    """PromQL: USD a month of chunks in the bucket, once those of the last hour's pace fill the whole retention."""
-    written = "sum(rate(loki_ingester_chunk_stored_bytes_total[1h]))"
-    return f"{written} * 86400 * {_kept_days(costs)} / 1e9 * {costs.prices.objects.standard_usd_per_gb_month}"
-
-
-def _kept_days(costs: Figures) -> int:
-    return costs.demand.log_retention_days + costs.demand.noncurrent_days
+    requests_usd = f"{writes} * {objects.write_usd_per_1000} + ({reads} or vector(0)) * {objects.read_usd_per_1000}"
+    return [
+        panels.graph(
+            title="Bucket, once retention is reached",
+            about=f"Chunks at the pace of the last hour, kept for {kept_days} days, old versions too.",
+            queries=[
+                Promql(f"{written} * 86400 * {kept_days} / 1e9 * {objects.standard_usd_per_gb_month}", "chunks"),
+            ],
+            unit=USD,
+            links=links,
+            width=THIRD,
+            when_empty="No chunk was full or old enough yet",
+        ),
+        panels.graph(
+            title="Bucket requests",
+            about="Requests to S3 at the pace of the last hour; writes and lists cost twelve times reads.",
+            queries=[Promql(f"({requests_usd}) * {MONTH} / 1000", "requests")],
+            unit=USD,
+            links=links,
+            width=THIRD,
+            when_empty="Nothing was asked of S3 yet",
+        ),
+    ]
 
 
 def _expected(costs: Figures) -> Row:
@@ -114,24 +127,7 @@ def _present(costs: Figures) -> Row:
                 width=HALF,
                 stacked=True,
             ),
-            panels.graph(
-                title="Bucket, once retention is reached",
-                about=f"Chunks at the pace of the last hour, kept for {_kept_days(costs)} days, old versions too.",
-                queries=[Promql(kept_usd(costs), "chunks")],
-                unit=USD,
-                links=(to(Uid.S3, "S3"), *LINKS),
-                width=THIRD,
-                when_empty="No chunk was full or old enough yet",
-            ),
-            panels.graph(
-                title="Bucket requests",
-                about="Requests to S3 at the pace of the last hour; writes and lists cost twelve times reads.",
-                queries=[Promql(requests_usd(costs), "requests")],
-                unit=USD,
-                links=(to(Uid.S3, "S3"), *LINKS),
-                width=THIRD,
-                when_empty="Nothing was asked of S3 yet",
-            ),
+            *bucket(costs, (to(Uid.S3, "S3"), *LINKS)),
             panels.graph(
                 title="Span store's disk, as filled",
                 about="Bytes of spans, copies included, at the domain's price of disk; its nodes come on top.",

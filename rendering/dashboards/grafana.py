@@ -41,7 +41,7 @@ def _health() -> Row:
                 "Share of requests answered 5xx in the last five minutes.",
                 f"({errors}) / sum(rate({REQUESTS}_count[5m]))",
                 LINKS,
-                red_from=0.01,
+                alert="GrafanaErrors",
             ),
             panels.number(
                 title="Dashboards",

@@ -3,9 +3,9 @@
 from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row
 from rendering.dashboards.links import TO_TRACES, Uid, to
-from rendering.dashboards.panels import GREEN, HALF, ORANGE, RED, THIRD
+from rendering.dashboards.panels import GREEN, HALF, RED, THIRD
 from rendering.dashboards.queries import Promql
-from rendering.dashboards.tools import leads, log_row
+from rendering.dashboards.tools import leads, limits, log_row
 from rendering.datasources import Folder
 
 # One job all in one; jaeger-collector and jaeger-query where they are apart.
@@ -71,7 +71,7 @@ def _health() -> Row:
                 ],
                 unit="percentunit",
                 links=LINKS,
-                thresholds=[(0.5, ORANGE), (0.8, RED)],
+                thresholds=panels.near("JaegerQueueAlmostFull", 0.6),
             ),
             panels.number(
                 title="Refused writes",
@@ -115,6 +115,7 @@ def _spans() -> Row:
                 unit="ops",
                 links=LINKS,
                 width=THIRD,
+                thresholds=[(panels.Alert("JaegerSpansRefused"), RED)],
                 when_empty="Nothing was refused or lost",
             ),
             panels.graph(
@@ -170,7 +171,7 @@ def _storage() -> Row:
                 unit="s",
                 links=LINKS,
                 width=THIRD,
-                thresholds=[(2, RED)],
+                thresholds=panels.near("JaegerQueriesSlow", 0.5),
                 when_empty="Nobody asked for traces in this time range",
             ),
         ],
@@ -178,24 +179,5 @@ def _storage() -> Row:
 
 
 def _process() -> Row:
-    return Row(
-        "Process",
-        [
-            panels.graph(
-                title="CPU",
-                about="Cores used, by pod.",
-                queries=[Promql(f"sum by (pod) (rate(otelcol_process_cpu_seconds_total{JAEGER}[{EVERY}]))", "{{pod}}")],
-                unit="short",
-                links=LINKS,
-                width=HALF,
-            ),
-            panels.graph(
-                title="Memory",
-                about="Resident memory, by pod. From 80 % of its limit on, Jaeger refuses spans.",
-                queries=[Promql(f"sum by (pod) (otelcol_process_memory_rss_bytes{JAEGER})", "{{pod}}")],
-                unit="bytes",
-                links=LINKS,
-                width=HALF,
-            ),
-        ],
-    )
+    # From 80 % of its memory limit on, Jaeger refuses spans.
+    return Row("Process", limits("jaeger", LINKS, width=HALF))

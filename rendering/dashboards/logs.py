@@ -111,6 +111,7 @@ def _errors() -> Row:
                 series_link=TO_SERVICE,
                 width=HALF,
                 stacked=True,
+                thresholds=panels.above("LogErrorBurst"),
                 when_empty="No errors in this time range",
             ),
             panels.lines(

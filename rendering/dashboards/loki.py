@@ -59,7 +59,7 @@ def _health() -> Row:
                 "Share of requests answered 5xx in the last five minutes.",
                 f"(sum(rate({failed}[5m])) or vector(0)) / sum(rate({requests}[5m]))",
                 LINKS,
-                red_from=0.01,
+                alert="LokiRequestErrors",
             ),
             panels.number(
                 title="Streams in memory",
@@ -94,6 +94,7 @@ def _writing() -> Row:
                 unit="cps",
                 links=LINKS,
                 width=THIRD,
+                thresholds=[(panels.Alert("LokiDiscardingLines"), RED)],
                 when_empty="Nothing was refused in this time range",
             ),
             panels.graph(
@@ -140,7 +141,7 @@ def _chunks() -> Row:
                 title="Chunks written, by reason",
                 about="Chunks flushed to S3 per second. `full` ones are cheap; `idle` ones are many small objects.",
                 queries=[Promql(f"sum by (reason) (rate(loki_ingester_chunks_flushed_total[{EVERY}]))", "{{reason}}")],
-                unit="short",
+                unit="cps",
                 links=LINKS,
                 width=THIRD,
                 when_empty="No chunk was full or old enough yet",
@@ -192,7 +193,7 @@ def _reading() -> Row:
                 unit="s",
                 links=LINKS,
                 width=THIRD,
-                thresholds=[(10, RED)],
+                thresholds=[(panels.Alert("LokiRequestsSlow"), RED)],
             ),
             panels.graph(
                 title="Requests, by route",
@@ -230,7 +231,7 @@ def _retention() -> Row:
                 unit="s",
                 links=LINKS,
                 width=THIRD,
-                thresholds=[(3600, RED)],
+                thresholds=panels.near("LokiCompactionStalled", 0.5),
                 sparkline=False,
             ),
             panels.number(

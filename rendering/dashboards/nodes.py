@@ -97,7 +97,7 @@ def _cpu_and_memory() -> Row:
                 links=LINKS,
                 width=THIRD,
                 maximum=1,
-                thresholds=[(0.9, RED)],
+                thresholds=[(panels.Alert("KubernetesNodeCPUHigh"), RED)],
             ),
             panels.graph(
                 title="Load per core",
@@ -147,7 +147,7 @@ def _disk_and_network() -> Row:
                 links=LINKS,
                 minimum=0,
                 maximum=1,
-                thresholds=[(0.8, ORANGE), (0.9, RED)],
+                thresholds=panels.near("KubernetesNodeFilesystemFull", 0.9),
                 width=HALF,
             ),
             panels.graph(
@@ -189,6 +189,7 @@ def _disk_and_network() -> Row:
                 unit="pps",
                 links=LINKS,
                 width=HALF,
+                thresholds=[(1, ORANGE)],
             ),
         ],
     )

@@ -38,6 +38,7 @@ def _health() -> Row:
                 unit="none",
                 links=LINKS,
                 width=4,
+                thresholds=[(1, ORANGE), (2, RED)],
                 mappings=[(0, "green", GREEN), (1, "yellow", ORANGE), (2, "red", RED)],
             ),
             panels.number(
@@ -46,6 +47,7 @@ def _health() -> Row:
                 queries=[Promql("max(elasticsearch_cluster_health_number_of_nodes)")],
                 unit="short",
                 links=LINKS,
+                thresholds=[(panels.FROM_BOTTOM, RED), (1, GREEN)],
             ),
             panels.number(
                 title="Shards without a home",
@@ -61,7 +63,11 @@ def _health() -> Row:
                 queries=[Promql(f"min({free})")],
                 unit="percentunit",
                 links=(*LINKS, TO_VOLUMES),
-                thresholds=[(panels.FROM_BOTTOM, RED), (0.15, ORANGE), (0.25, GREEN)],
+                thresholds=[
+                    (panels.FROM_BOTTOM, RED),
+                    (panels.Alert("OpenSearchDiskAlmostFull", times=-1, plus=1), ORANGE),
+                    (panels.Alert("OpenSearchDiskAlmostFull", times=-0.9, plus=1), GREEN),
+                ],
             ),
             panels.number(
                 title="Heap used",
@@ -118,6 +124,7 @@ def _work() -> Row:
                 unit="s",
                 links=LINKS,
                 width=THIRD,
+                thresholds=[(1, ORANGE)],
                 when_empty="Nothing was written or searched in this time range",
             ),
         ],
@@ -196,16 +203,19 @@ def _indices() -> Row:
                 width=THIRD,
             ),
             panels.graph(
-                title="Shards",
-                about="Shards of all indices. The default limit of a node is 1,000.",
+                title="Shards per node",
+                about="Shards that a node holds on average. At a node's limit, 1,000 by default, no index can be made.",
                 queries=[
-                    Promql("max(elasticsearch_cluster_health_active_shards)", "active"),
-                    Promql("max(elasticsearch_cluster_health_unassigned_shards)", "without a home"),
+                    Promql(
+                        "max(elasticsearch_cluster_health_active_shards "
+                        "/ elasticsearch_cluster_health_number_of_data_nodes)",
+                        "of a node",
+                    )
                 ],
                 unit="short",
                 links=LINKS,
                 width=THIRD,
-                thresholds=[(900, RED)],
+                thresholds=panels.near("OpenSearchTooManyShards", 0.8),
             ),
         ],
     )

@@ -17,6 +17,7 @@ from rendering.dashboards.links import (
 )
 from rendering.dashboards.panels import FULL_WIDTH, GREEN, HALF, ORANGE, QUARTER, RED
 from rendering.dashboards.queries import Promql
+from rendering.dashboards.slos import BUDGET
 from rendering.datasources import Folder
 
 TO_BUSINESS = to(Uid.BUSINESS, "Business")
@@ -104,7 +105,7 @@ def _health(service_count: int) -> Row:
                 queries=[Promql("platform:http_errors:ratio_rate5m")],
                 unit="percentunit",
                 links=(TO_SERVICES, TO_LOGS),
-                thresholds=[(0.01, ORANGE), (0.05, RED)],
+                thresholds=panels.near("HighErrorRate", 0.2),
                 decimals=2,
             ),
             panels.number(
@@ -113,7 +114,7 @@ def _health(service_count: int) -> Row:
                 queries=[Promql("max(service:http_request_duration_seconds:p95_rate5m)")],
                 unit="s",
                 links=(TO_SERVICES, TO_TRACES),
-                thresholds=[(0.5, ORANGE), (1, RED)],
+                thresholds=panels.near("HighLatency", 0.5),
             ),
             panels.number(
                 title="Least budget left",
@@ -121,7 +122,7 @@ def _health(service_count: int) -> Row:
                 queries=[Promql("min(service_slo:error_budget:remaining_ratio)")],
                 unit="percentunit",
                 links=(TO_SLOS,),
-                thresholds=[(panels.FROM_BOTTOM, RED), (0, ORANGE), (0.25, GREEN)],
+                thresholds=BUDGET,
             ),
         ],
     )
@@ -139,6 +140,7 @@ def _traffic() -> Row:
                 links=(TO_SERVICES, TO_TRACES),
                 series_link=TO_SERVICE,
                 stacked=True,
+                thresholds=panels.above("HighRequestRate"),
             ),
             panels.graph(
                 title="Error rate, by service",
@@ -147,7 +149,7 @@ def _traffic() -> Row:
                 unit="percentunit",
                 links=(TO_SERVICES, TO_LOGS),
                 series_link=TO_SERVICE,
-                thresholds=[(0.05, ORANGE), (0.1, RED)],
+                thresholds=panels.above("HighErrorRate", "CriticalErrorRate"),
             ),
             panels.graph(
                 title="Response time p95, by service",
@@ -156,7 +158,7 @@ def _traffic() -> Row:
                 unit="s",
                 links=(TO_SERVICES, TO_TRACES),
                 series_link=TO_SERVICE,
-                thresholds=[(1, ORANGE), (3, RED)],
+                thresholds=panels.above("HighLatency", "CriticalLatency"),
             ),
             panels.timeline(
                 title="Alerts of services",
@@ -180,7 +182,6 @@ def _traffic() -> Row:
 
 
 def _resources() -> Row:
-    limits = [(0.85, ORANGE), (0.95, RED)]
     return Row(
         "CPU and memory against limits",
         [
@@ -196,7 +197,7 @@ def _resources() -> Row:
                 unit="percentunit",
                 links=(TO_WORKLOADS, TO_SERVICES),
                 series_link=TO_SERVICE,
-                thresholds=limits,
+                thresholds=panels.above("HighMemoryUsage", "CriticalMemoryUsage"),
             ),
             panels.graph(
                 title="CPU of the limit, by service",
@@ -210,7 +211,7 @@ def _resources() -> Row:
                 unit="percentunit",
                 links=(TO_WORKLOADS, TO_SERVICES),
                 series_link=TO_SERVICE,
-                thresholds=limits,
+                thresholds=panels.above("HighCPUUsage", "CriticalCPUUsage"),
             ),
         ],
     )
@@ -222,31 +223,31 @@ def _business() -> Row:
         [
             panels.number(
                 title="Blueprints created in the last hour",
-                about="LowBlueprintCreationRate fires under one an hour for two hours.",
+                about="Orange for two hours: LowBlueprintCreationRate.",
                 queries=[Promql("platform:blueprints_created:increase1h")],
                 unit="short",
                 links=(TO_BUSINESS, to(Uid.SERVICE, "blueprint-service", service="blueprint-service")),
                 width=QUARTER,
-                thresholds=[(panels.FROM_BOTTOM, ORANGE), (1, GREEN)],
+                thresholds=[(panels.FROM_BOTTOM, ORANGE), (panels.Alert("LowBlueprintCreationRate"), GREEN)],
                 decimals=0,
             ),
             panels.number(
                 title="IaC generations that failed",
-                about="Share of generations that failed, over 15 minutes. The alert fires over 10 % for 30 minutes.",
+                about="Share of generations that failed, over 15 minutes. Red: HighIACGenerationFailureRate.",
                 queries=[Promql("platform:iac_generation_failures:ratio_rate15m")],
                 unit="percentunit",
                 links=(TO_BUSINESS, to(Uid.SERVICE, "iac-generator", service="iac-generator")),
                 width=QUARTER,
-                thresholds=[(0.05, ORANGE), (0.1, RED)],
+                thresholds=panels.near("HighIACGenerationFailureRate", 0.5),
             ),
             panels.number(
                 title="Guardrail violations a second",
-                about="Violations found by guardrails. The alert fires over ten a second for 30 minutes.",
+                about="Violations found by guardrails. Red: GuardrailsViolationSpike may fire.",
                 queries=[Promql("platform:guardrails_violations:rate5m")],
                 unit="cps",
                 links=(TO_BUSINESS, to(Uid.SERVICE, "guardrails-engine", service="guardrails-engine")),
                 width=QUARTER,
-                thresholds=[(10, RED)],
+                thresholds=[(panels.Alert("GuardrailsViolationSpike"), RED)],
             ),
             panels.number(
                 title="Cost estimates in the last hour",
@@ -269,7 +270,7 @@ def _databases(absent_jobs: Collection[str]) -> Row:
 def _postgresql() -> panels.Panel:
     return panels.graph(
         title="Database connections",
-        about="Open connections of PostgreSQL, and how many it allows. Dashed: HighDatabaseConnections (80).",
+        about="Open connections of PostgreSQL, and how many it allows. Dashed: HighDatabaseConnections.",
         queries=[
             Promql("sum(pg_stat_database_numbackends)", "open"),
             Promql("sum(pg_settings_max_connections)", "allowed"),
@@ -277,7 +278,7 @@ def _postgresql() -> panels.Panel:
         unit="short",
         links=(TO_POSTGRESQL, TO_ALERTS),
         series_link=TO_POSTGRESQL,
-        thresholds=[(80, RED)],
+        thresholds=[(panels.Alert("HighDatabaseConnections"), RED)],
         width=HALF,
     )
 

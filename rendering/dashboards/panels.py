@@ -4,9 +4,9 @@ A panel says in `about` what it shows and what is normal, has a unit, and leads 
 `series_link` (a click on a series or cell). Only panel types that current Grafana has are here.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Required, TypedDict, TypeVar, Unpack
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Required, TypedDict, TypeVar, Unpack, cast
 
 from grafana_foundation_sdk.builders import (
     bargauge,
@@ -33,10 +33,40 @@ QUARTER = 6
 
 GREEN, YELLOW, ORANGE, RED, BLUE = "green", "yellow", "orange", "red", "blue"
 
-Thresholds = Sequence[tuple[float, str]]
+FROM_BOTTOM = float("-inf")
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A bound that follows from the threshold of an alert, as the stack has it: known when the board is rendered."""
+
+    name: str
+    times: float = 1
+    """To warn ahead of the alert, or where the panel has another unit."""
+    plus: float = 0
+    """With `times=-1` and 1: the share that is left where the alert is about the share that is used."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def bound(self, limits: Mapping[str, float]) -> float:
+        """limits: thresholds in force by alert."""
+        return round(self.times * limits[self.name] + self.plus, 9)
+
+
+Thresholds = Sequence[tuple[float | Alert, str]]
 """From this value upwards, this colour. Below the first: green, unless the first bound is minus infinity."""
 
-FROM_BOTTOM = float("-inf")
+
+def above(alert: str, critical: str = "", *, times: float = 1) -> Thresholds:
+    """Orange from the alert's threshold on, red from that of the critical one."""
+    bounds = [(Alert(alert, times), ORANGE)]
+    return [*bounds, (Alert(critical, times), RED)] if critical else bounds
+
+
+def near(alert: str, share: float) -> Thresholds:
+    """Red from the alert's threshold on, orange from this share of it."""
+    return [(Alert(alert, share), ORANGE), (Alert(alert), RED)]
 
 
 class Common(TypedDict, total=False):
@@ -126,6 +156,7 @@ def listing(
     renamed: dict[str, str] | None = None,
     sort_by: str = "",
     units: dict[str, str] | None = None,
+    limits: dict[str, Thresholds] | None = None,
     **common_args: Unpack[Common],
 ) -> table.Panel:
     """A table of instant values, one row per set of labels, several queries joined into columns.
@@ -134,6 +165,7 @@ def listing(
     renamed: headings by field. A query's value is the field `Value #A` when there are several, else `Value`.
     sort_by: heading of the column that is sorted by, largest first.
     units: unit by heading, where a column's differs from the panel's.
+    limits: thresholds by heading, that colour the column's text.
     """
     queries = [replace(each, table=True) if isinstance(each, Promql) else each for each in common_args["queries"]]
     panel = _filled(table.Panel(), {**common_args, "queries": queries}, width=FULL_WIDTH, height=8)
@@ -151,6 +183,10 @@ def listing(
     panel = panel.with_transformation(model.DataTransformerConfig(id_val="organize", options=organize))
     for heading, unit in (units or {}).items():
         panel = panel.override_by_name(heading, [model.DynamicConfigValue(id_val="unit", value=unit)])
+    for heading, thresholds in (limits or {}).items():
+        colored = {"thresholds": _absolute(thresholds).build(), "custom.cellOptions": {"type": "color-text"}}
+        values = [model.DynamicConfigValue(id_val=name, value=value) for name, value in colored.items()]
+        panel = panel.override_by_name(heading, values)
     if sort_by:
         panel = panel.sort_by([common.TableSortByFieldState().display_name(sort_by).desc(True)])
     return panel
@@ -194,8 +230,7 @@ def _filled(panel: AnyPanel, args: Common, *, width: int, height: int) -> AnyPan
     panel = panel.links([_link(link) for link in args["links"]])
     if "series_link" in args:
         panel = panel.data_links([_link(args["series_link"])])
-    steps = _steps(args.get("thresholds", ()))
-    panel = panel.thresholds(dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps))
+    panel = panel.thresholds(_absolute(args.get("thresholds", ())))
     if "minimum" in args:
         panel = panel.min(args["minimum"])
     if "maximum" in args:
@@ -211,11 +246,24 @@ def _link(link: Link) -> dashboard.DashboardLink:
     return dashboard.DashboardLink(link.title).url(link.url).type(model.DashboardLinkType.LINK)
 
 
-def _steps(thresholds: Thresholds) -> list[model.Threshold]:
-    steps = [model.Threshold(value=None if bound == FROM_BOTTOM else bound, color=color) for bound, color in thresholds]
+def _absolute(thresholds: Thresholds) -> dashboard.ThresholdsConfig:
+    # An alert stands in for its number until `with_bounds`.
+    steps = [
+        model.Threshold(value=None if bound == FROM_BOTTOM else cast("float", bound), color=color)
+        for bound, color in thresholds
+    ]
     if not steps or steps[0].value is not None:
         steps.insert(0, model.Threshold(value=None, color=GREEN))
-    return steps
+    return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps)
+
+
+def with_bounds(steps: Sequence[dict[str, Any]], limits: Mapping[str, float]) -> list[dict[str, Any]]:
+    """A panel's thresholds as Grafana reads them, numbers in place of alerts. limits: thresholds in force by alert."""
+    filled = [
+        step | {"value": Alert(**step["value"]).bound(limits)} if isinstance(step["value"], dict) else step
+        for step in steps
+    ]
+    return sorted(filled, key=lambda step: FROM_BOTTOM if step["value"] is None else step["value"])
 
 
 def _mapping(mappings: Sequence[tuple[float, str, str]]) -> model.ValueMap:

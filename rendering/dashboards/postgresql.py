@@ -3,7 +3,7 @@
 from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row, Variable
 from rendering.dashboards.links import TO_ALERTS, TO_OVERVIEW, TO_VOLUMES, Uid, explore
-from rendering.dashboards.panels import GREEN, ORANGE, RED, THIRD
+from rendering.dashboards.panels import GREEN, ORANGE, QUARTER, RED, THIRD
 from rendering.dashboards.queries import Logql, Promql
 from rendering.datasources import LOKI, Folder
 
@@ -50,11 +50,11 @@ def _health() -> Row:
             ),
             panels.number(
                 title="Connections",
-                about="Open connections. HighDatabaseConnections fires over 80 for ten minutes.",
+                about="Open connections. Red: HighDatabaseConnections fires.",
                 queries=[Promql(used)],
                 unit="short",
                 links=LINKS,
-                thresholds=[(60, ORANGE), (80, RED)],
+                thresholds=panels.near("HighDatabaseConnections", 0.75),
             ),
             panels.number(
                 title="Of those allowed",
@@ -83,11 +83,11 @@ def _health() -> Row:
             ),
             panels.number(
                 title="Replication lag",
-                about="How far the replica is behind. DatabaseReplicationLag fires over 60 s. 0 without a replica.",
+                about="How far the replica is behind. Red: DatabaseReplicationLag fires. 0 without a replica.",
                 queries=[Promql(f"max(pg_replication_lag_seconds{WHERE})")],
                 unit="s",
                 links=LINKS,
-                thresholds=[(30, ORANGE), (60, RED)],
+                thresholds=panels.near("DatabaseReplicationLag", 0.5),
             ),
         ],
     )
@@ -105,6 +105,7 @@ def _connections() -> Row:
                 links=LINKS,
                 width=THIRD,
                 stacked=True,
+                thresholds=[(panels.Alert("HighDatabaseConnections"), RED)],
             ),
             panels.graph(
                 title="Connections, by state",
@@ -114,6 +115,7 @@ def _connections() -> Row:
                 links=LINKS,
                 width=THIRD,
                 stacked=True,
+                thresholds=[(panels.Alert("HighDatabaseConnections"), RED)],
             ),
             panels.graph(
                 title="Locks, by mode",
@@ -144,7 +146,7 @@ def _work() -> Row:
                 ],
                 unit="ops",
                 links=LINKS,
-                width=THIRD,
+                width=QUARTER,
             ),
             panels.graph(
                 title="Rows",
@@ -157,18 +159,28 @@ def _work() -> Row:
                 ],
                 unit="rowsps",
                 links=LINKS,
-                width=THIRD,
+                width=QUARTER,
             ),
             panels.graph(
-                title="Deadlocks and temporary files",
-                about="Deadlocks per second, and bytes per second written to disk because a sort did not fit memory.",
+                title="Deadlocks",
+                about="In ten minutes, by database. PostgreSQL ends one of each pair. Dashed: DatabaseDeadlocks.",
                 queries=[
-                    Promql(f"sum(rate(pg_stat_database_deadlocks{DATABASES}[{EVERY}]))", "deadlocks"),
-                    Promql(f"sum(rate(pg_stat_database_temp_bytes{DATABASES}[{EVERY}]))", "temporary bytes"),
+                    Promql(f"sum by (datname) (increase(pg_stat_database_deadlocks{DATABASES}[10m]))", "{{datname}}")
                 ],
                 unit="short",
                 links=LINKS,
-                width=THIRD,
+                width=QUARTER,
+                thresholds=panels.above("DatabaseDeadlocks"),
+            ),
+            panels.graph(
+                title="Temporary files",
+                about="Bytes per second written to disk because a sort did not fit memory.",
+                queries=[
+                    Promql(f"sum by (datname) (rate(pg_stat_database_temp_bytes{DATABASES}[{EVERY}]))", "{{datname}}")
+                ],
+                unit="Bps",
+                links=LINKS,
+                width=QUARTER,
             ),
         ],
     )

@@ -44,7 +44,7 @@ def _health() -> Row:
                 queries=[Promql(f"max(redis_memory_used_bytes{WHERE} / (redis_memory_max_bytes{WHERE} > 0))")],
                 unit="percentunit",
                 links=LINKS,
-                thresholds=[(0.8, ORANGE), (0.9, RED)],
+                thresholds=panels.near("RedisHighMemoryUsage", 0.9),
                 when_empty="No limit set",
             ),
             panels.number(
@@ -77,6 +77,7 @@ def _health() -> Row:
                 queries=[Promql(f"min(redis_uptime_in_seconds{WHERE})")],
                 unit="s",
                 links=LINKS,
+                thresholds=[(panels.FROM_BOTTOM, ORANGE), (900, GREEN)],
                 sparkline=False,
             ),
         ],
@@ -105,6 +106,7 @@ def _work() -> Row:
                 unit="s",
                 links=LINKS,
                 width=THIRD,
+                thresholds=[(0.01, ORANGE)],
             ),
             panels.graph(
                 title="Network",
@@ -159,6 +161,7 @@ def _memory() -> Row:
                 unit="ops",
                 links=LINKS,
                 width=THIRD,
+                thresholds=panels.above("RedisEvictingKeys"),
             ),
         ],
     )

@@ -1,9 +1,8 @@
 """The bucket, as Loki sees it: does it answer, how fast, what is put into it, and what that costs."""
 
 from rendering.cost import Figures
-from rendering.dashboards import panels
+from rendering.dashboards import cost, panels
 from rendering.dashboards.board import Board, Row
-from rendering.dashboards.cost import MONTH, USD, kept_usd, requests_usd
 from rendering.dashboards.links import TO_ALERTS, Uid, logs_of, to
 from rendering.dashboards.panels import RED, THIRD
 from rendering.dashboards.queries import Promql
@@ -46,7 +45,7 @@ def _now() -> Row:
                 "Share of requests in the last five minutes that failed. Loki asks again; see LokiStorageErrors.",
                 f"(sum(rate({FAILED}[5m])) or vector(0)) / (sum(rate({COUNT}[5m])) > 0 or vector(1))",
                 LINKS,
-                red_from=0.01,
+                alert="LokiStorageErrors",
             ),
             panels.number(
                 title="Time, 99th percentile",
@@ -67,7 +66,7 @@ def _now() -> Row:
             panels.number(
                 title="Requests a month",
                 about="Requests per month at the pace of the last hour. Writes and lists cost twelve times reads.",
-                queries=[Promql(f"sum(rate({COUNT}[1h])) * {MONTH}")],
+                queries=[Promql(f"sum(rate({COUNT}[1h])) * {cost.MONTH}")],
                 unit="short",
                 links=LINKS,
             ),
@@ -184,23 +183,6 @@ def _cost(costs: Figures) -> Row:
                 links=links,
                 width=THIRD,
             ),
-            panels.graph(
-                title="Requests, USD",
-                about="Requests at the pace of the last hour.",
-                queries=[Promql(requests_usd(costs), "requests")],
-                unit=USD,
-                links=links,
-                width=THIRD,
-                when_empty="Nothing was asked of S3 yet",
-            ),
-            panels.graph(
-                title="Chunks, once retention is reached, USD",
-                about="Chunks at the pace of the last hour, kept for as long as the settings say.",
-                queries=[Promql(kept_usd(costs), "chunks")],
-                unit=USD,
-                links=links,
-                width=THIRD,
-                when_empty=NOTHING_WRITTEN,
-            ),
+            *cost.bucket(costs, links),
         ],
     )

@@ -5,6 +5,7 @@ from rendering.dashboards.board import LIVE, Annotation, Board, Figure, Marks, R
 from rendering.dashboards.links import TO_ALERTS, TO_OVERVIEW, TO_SLOS, TO_WORKLOADS, Link, Uid, explore, to
 from rendering.dashboards.panels import FULL_WIDTH, GREEN, HALF, ORANGE, QUARTER, RED, THIRD
 from rendering.dashboards.queries import Logql, Promql, Traces, exemplars_of
+from rendering.dashboards.slos import BUDGET, BURN_RATES
 from rendering.datasources import LOKI, PROMETHEUS, Folder
 
 ONE = '{namespace=~"$namespace", service="$service"}'
@@ -85,6 +86,7 @@ def _now() -> Row:
                 queries=[Promql(f"sum(service:http_requests:rate5m{ONE})")],
                 unit="reqps",
                 links=REQUESTS,
+                thresholds=panels.above("HighRequestRate"),
             ),
             panels.number(
                 title="Error rate",
@@ -92,7 +94,7 @@ def _now() -> Row:
                 queries=[Promql(f"max(service:http_errors:ratio_rate5m{ONE})")],
                 unit="percentunit",
                 links=(ERRORS_IN_EXPLORE, *REQUESTS),
-                thresholds=[(0.01, ORANGE), (0.05, RED)],
+                thresholds=panels.near("HighErrorRate", 0.2),
                 decimals=2,
             ),
             panels.number(
@@ -101,7 +103,7 @@ def _now() -> Row:
                 queries=[Promql(f"max(service:http_request_duration_seconds:p95_rate5m{ONE})")],
                 unit="s",
                 links=REQUESTS,
-                thresholds=[(0.5, ORANGE), (1, RED)],
+                thresholds=panels.near("HighLatency", 0.5),
             ),
             panels.number(
                 title="Budget left",
@@ -109,7 +111,7 @@ def _now() -> Row:
                 queries=[Promql(f"min(service_slo:error_budget:remaining_ratio{ONE})")],
                 unit="percentunit",
                 links=(TO_ITS_SLO,),
-                thresholds=[(panels.FROM_BOTTOM, RED), (0, ORANGE), (0.25, GREEN)],
+                thresholds=BUDGET,
             ),
             panels.number(
                 title="Alerts",
@@ -137,6 +139,7 @@ def _requests() -> Row:
                 links=REQUESTS,
                 width=THIRD,
                 stacked=True,
+                thresholds=panels.above("HighRequestRate"),
             ),
             panels.graph(
                 title="4xx and 5xx, by status",
@@ -159,7 +162,7 @@ def _requests() -> Row:
                 unit="percentunit",
                 links=(ERRORS_IN_EXPLORE, *REQUESTS),
                 width=THIRD,
-                thresholds=[(0.05, ORANGE), (0.1, RED)],
+                thresholds=[(panels.Alert("RouteErrorRateHigh"), RED)],
                 when_empty="No errors in this time range",
             ),
         ],
@@ -199,6 +202,7 @@ def _latency() -> Row:
                 unit="s",
                 links=REQUESTS,
                 width=HALF,
+                thresholds=panels.above("HighLatency", "CriticalLatency"),
             ),
             panels.latency_heatmap(
                 title="Request durations, with traces",
@@ -273,7 +277,7 @@ def _resources() -> Row:
                 unit="short",
                 links=links,
                 width=QUARTER,
-                thresholds=[(2, RED)],
+                thresholds=[(panels.Alert("PodRestarting"), RED)],
             ),
         ],
     )
@@ -300,7 +304,7 @@ def _objectives() -> Row:
                 unit="short",
                 links=(TO_ITS_SLO, TO_ALERTS),
                 width=THIRD,
-                thresholds=[(6, ORANGE), (14.4, RED)],
+                thresholds=[(BURN_RATES["6h"], ORANGE), (BURN_RATES["1h"], RED)],
             ),
             panels.graph(
                 title="Requests and their usual band",

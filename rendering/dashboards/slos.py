@@ -12,6 +12,8 @@ SERVICES = '{service=~"$service"}'
 LINKS = (TO_SERVICES, TO_ALERTS, TO_OVERVIEW)
 OF_THE_ROW = to(Uid.SERVICE, "Details of this service", service="${__data.fields.Service}")
 """A table's cells have no labels: its columns, by their headings, say what a row is about."""
+BURN_RATES = {"1h": 14.4, "6h": 6, "1d": 3, "3d": 1}
+"""By window, from when ErrorBudgetBurn fires: the first two page."""
 BUDGET = [(panels.FROM_BOTTOM, RED), (0.0, ORANGE), (0.25, GREEN)]
 
 
@@ -58,6 +60,11 @@ def _table() -> Row:
                     "Value #E": "Burn rate, 1 h",
                 },
                 units={"Minutes left": "m", "Burn rate, 1 h": "short"},
+                limits={
+                    "Budget left": BUDGET,
+                    "Minutes left": [(panels.FROM_BOTTOM, RED), (0, GREEN)],
+                    "Burn rate, 1 h": [(BURN_RATES["6h"], ORANGE), (BURN_RATES["1h"], RED)],
+                },
                 unit="percentunit",
                 decimals=2,
                 links=LINKS,
@@ -94,6 +101,7 @@ def _table() -> Row:
                 unit="percentunit",
                 links=LINKS,
                 series_link=TO_SERVICE,
+                thresholds=BUDGET,
                 height=10,
             ),
         ],
@@ -108,7 +116,7 @@ def _burn() -> Row:
             f"/ on (service, namespace, slo) group_left () {allowed})"
         )
 
-    def panel(title: str, about: str, window: str, pages_at: float) -> panels.Panel:
+    def panel(title: str, about: str, window: str) -> panels.Panel:
         return panels.graph(
             title=title,
             about=about,
@@ -116,16 +124,16 @@ def _burn() -> Row:
             unit="short",
             links=LINKS,
             series_link=TO_SERVICE,
-            thresholds=[(pages_at, RED)],
+            thresholds=[(BURN_RATES[window], RED)],
         )
 
     return Row(
         "Burn rates: 1 spends exactly the budget in 30 days",
         [
-            panel("Over 1 hour", "At 14.4 a month's budget is gone in two days: this pages.", "1h", 14.4),
-            panel("Over 6 hours", "At 6 a month's budget is gone in five days: this pages.", "6h", 6),
-            panel("Over 1 day", "At 3 a month's budget is gone in ten days: a warning.", "1d", 3),
-            panel("Over 3 days", "At 1 the budget just lasts the month: a warning.", "3d", 1),
+            panel("Over 1 hour", "At 14.4 a month's budget is gone in two days: this pages.", "1h"),
+            panel("Over 6 hours", "At 6 a month's budget is gone in five days: this pages.", "6h"),
+            panel("Over 1 day", "At 3 a month's budget is gone in ten days: a warning.", "1d"),
+            panel("Over 3 days", "At 1 the budget just lasts the month: a warning.", "3d"),
         ],
     )
 
@@ -160,6 +168,7 @@ def _spent() -> Row:
                 links=LINKS,
                 series_link=TO_SERVICE,
                 width=HALF,
+                thresholds=panels.above("HighLatency", "CriticalLatency"),
             ),
             panels.timeline(
                 title="Objective alerts",

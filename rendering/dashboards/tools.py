@@ -33,26 +33,7 @@ def process_row(tool: str) -> Row:
     return Row(
         "Process",
         [
-            panels.graph(
-                title="CPU",
-                about="Cores used, by pod. A plateau at the container's limit means it is being throttled.",
-                queries=[
-                    Promql(
-                        f'sum by (pod) (rate(process_cpu_seconds_total{{job="{tool}"}}[$__rate_interval]))', "{{pod}}"
-                    )
-                ],
-                unit="short",
-                links=links,
-                width=panels.QUARTER,
-            ),
-            panels.graph(
-                title="Memory",
-                about="Resident memory, by pod. Compare with the container's limit on the workloads dashboard.",
-                queries=[Promql(f"sum by (pod) (process_resident_memory_bytes{job})", "{{pod}}")],
-                unit="bytes",
-                links=links,
-                width=panels.QUARTER,
-            ),
+            *limits(tool, links, width=panels.QUARTER),
             panels.graph(
                 title="Goroutines",
                 about="Concurrent tasks, by pod. Growth without end is a leak or a peer that does not answer.",
@@ -73,6 +54,31 @@ def process_row(tool: str) -> Row:
             ),
         ],
     )
+
+
+def limits(tool: str, links: Sequence[Link], *, width: int) -> list[panels.Panel]:
+    """CPU and memory of the tool's pods, as shares of their containers' limits."""
+    pods = where(f'service="{tool}"')
+    return [
+        panels.graph(
+            title="CPU of the limit",
+            about="The busiest container's share of its CPU limit, by pod. At 1 it is slowed down.",
+            queries=[Promql(f"max by (pod) (pod:cpu_limit:ratio_rate5m{pods})", "{{pod}}")],
+            unit="percentunit",
+            links=links,
+            width=width,
+            thresholds=panels.above("HighCPUUsage", "CriticalCPUUsage"),
+        ),
+        panels.graph(
+            title="Memory of the limit",
+            about="The fullest container's share of its memory limit, by pod. At 1 it is killed.",
+            queries=[Promql(f"max by (pod) (pod:memory_limit:ratio{pods})", "{{pod}}")],
+            unit="percentunit",
+            links=links,
+            width=width,
+            thresholds=panels.above("HighMemoryUsage", "CriticalMemoryUsage"),
+        ),
+    ]
 
 
 def log_row(tool: str) -> Row:
@@ -106,15 +112,15 @@ def log_row(tool: str) -> Row:
     )
 
 
-def ratio_tile(title: str, about: str, expr: str, links: Sequence[Link], *, red_from: float) -> panels.Panel:
-    """A share that should be small, as a percentage."""
+def ratio_tile(title: str, about: str, expr: str, links: Sequence[Link], *, alert: str) -> panels.Panel:
+    """A share that should be small, as a percentage: orange at a tenth of what the alert is about."""
     return panels.number(
         title=title,
         about=about,
         queries=[Promql(expr)],
         unit="percentunit",
         links=links,
-        thresholds=[(red_from, RED)],
+        thresholds=panels.near(alert, 0.1),
         decimals=2,
     )
 

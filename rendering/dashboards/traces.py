@@ -3,7 +3,7 @@
 from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Figure, Row, Variable
 from rendering.dashboards.links import TO_LOGS, TO_OVERVIEW, TO_SERVICES, Uid, to
-from rendering.dashboards.panels import FULL_WIDTH, HALF, ORANGE, RED, THIRD
+from rendering.dashboards.panels import FULL_WIDTH, HALF, THIRD
 from rendering.dashboards.queries import Promql, Traces
 from rendering.datasources import Folder
 
@@ -61,6 +61,10 @@ def _calls() -> Row:
                 },
                 sort_by="Calls",
                 units={"Failed": "percentunit", "p95": "ms"},
+                limits={
+                    "Failed": panels.above("HighErrorRate", "CriticalErrorRate"),
+                    "p95": panels.above("HighLatency", "CriticalLatency", times=1000),
+                },
                 unit="reqps",
                 links=links,
                 height=10,
@@ -128,7 +132,7 @@ def _operations() -> Row:
                 unit="percentunit",
                 links=LINKS,
                 width=THIRD,
-                thresholds=[(0.05, ORANGE), (0.1, RED)],
+                thresholds=panels.above("HighErrorRate", "CriticalErrorRate"),
                 when_empty="No failed spans in this time range",
             ),
             panels.graph(
@@ -138,6 +142,7 @@ def _operations() -> Row:
                 unit="ms",
                 links=LINKS,
                 width=THIRD,
+                thresholds=panels.above("HighLatency", "CriticalLatency", times=1000),
             ),
         ],
     )

@@ -40,6 +40,7 @@ def _now() -> Row:
                 queries=[Promql('sum(prometheus_tsdb_head_series{job="prometheus"})')],
                 unit="short",
                 links=LINKS,
+                thresholds=panels.near("PrometheusSeriesHigh", 0.8),
             ),
             panels.number(
                 title="Log bytes a day",

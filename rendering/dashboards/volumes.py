@@ -3,7 +3,7 @@
 from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row, Variable
 from rendering.dashboards.links import TO_ALERTS, TO_NODES, TO_WORKLOADS, Uid
-from rendering.dashboards.panels import HALF, ORANGE, RED
+from rendering.dashboards.panels import GREEN, HALF, ORANGE, RED
 from rendering.dashboards.queries import Promql
 from rendering.datasources import Folder
 
@@ -11,6 +11,7 @@ LINKS = (TO_WORKLOADS, TO_NODES, TO_ALERTS)
 WHERE = '{namespace=~"$namespace", persistentvolumeclaim=~"$claim"}'
 CLAIM = "{{namespace}}/{{persistentvolumeclaim}}"
 BY = "max by (namespace, persistentvolumeclaim)"
+DAY = 24 * 3600
 
 
 def board() -> Board:
@@ -45,13 +46,13 @@ def _now() -> Row:
         [
             panels.bars(
                 title="Used",
-                about="Share of each volume in use, the fullest first. KubernetesPVCFull fires over 90 %.",
+                about="Share of each volume in use, the fullest first. Red: KubernetesPVCFull fires.",
                 queries=[Promql(f"sort_desc({used})", CLAIM, instant=True)],
                 unit="percentunit",
                 links=LINKS,
                 minimum=0,
                 maximum=1,
-                thresholds=[(0.8, ORANGE), (0.9, RED)],
+                thresholds=panels.near("KubernetesPVCFull", 0.9),
                 height=10,
             ),
             panels.listing(
@@ -84,6 +85,11 @@ def _now() -> Row:
                 },
                 sort_by="Share used",
                 units={"Share used": "percentunit", "Inodes used": "percentunit", "Full in": "s"},
+                limits={
+                    "Share used": panels.near("KubernetesPVCFull", 0.9),
+                    "Inodes used": panels.near("KubernetesPVCInodesFull", 0.9),
+                    "Full in": [(panels.FROM_BOTTOM, RED), (DAY, ORANGE), (4 * DAY, GREEN)],
+                },
                 unit="bytes",
                 links=LINKS,
                 width=HALF,
@@ -133,7 +139,7 @@ def _trend() -> Row:
                 ],
                 unit="percentunit",
                 links=LINKS,
-                thresholds=[(0.9, RED)],
+                thresholds=panels.near("KubernetesPVCInodesFull", 0.9),
             ),
         ],
     )

@@ -95,6 +95,7 @@ def _workloads() -> Row:
                 unit="short",
                 links=LINKS,
                 width=THIRD,
+                thresholds=[(1, ORANGE)],
                 when_empty="Nothing is missing",
             ),
             panels.graph(
@@ -107,7 +108,7 @@ def _workloads() -> Row:
                 links=LINKS,
                 series_link=POD_LOGS,
                 width=THIRD,
-                thresholds=[(2, RED)],
+                thresholds=[(panels.Alert("PodRestarting"), RED)],
                 when_empty="No restarts",
             ),
             panels.graph(
@@ -132,7 +133,6 @@ def _workloads() -> Row:
 
 
 def _limits() -> Row:
-    thresholds = [(0.85, ORANGE), (0.95, RED)]
     throttled = f"sum by (namespace, pod) (rate(container_cpu_cfs_throttled_periods_total{WHERE}[{EVERY}]))"
     periods = f"sum by (namespace, pod) (rate(container_cpu_cfs_periods_total{WHERE}[{EVERY}]))"
     return Row(
@@ -153,7 +153,7 @@ def _limits() -> Row:
                 series_link=POD_LOGS,
                 minimum=0,
                 maximum=1,
-                thresholds=thresholds,
+                thresholds=panels.above("HighMemoryUsage", "CriticalMemoryUsage"),
                 height=10,
                 width=THIRD,
             ),
@@ -172,7 +172,7 @@ def _limits() -> Row:
                 series_link=POD_LOGS,
                 minimum=0,
                 maximum=1,
-                thresholds=thresholds,
+                thresholds=panels.above("HighCPUUsage", "CriticalCPUUsage"),
                 height=10,
                 width=THIRD,
             ),
@@ -185,7 +185,7 @@ def _limits() -> Row:
                 series_link=POD_LOGS,
                 height=10,
                 width=THIRD,
-                thresholds=[(0.25, RED)],
+                thresholds=panels.near("CPUThrottlingHigh", 0.5),
             ),
             panels.graph(
                 title="Memory, by service",
@@ -228,7 +228,7 @@ def _quotas() -> Row:
                 links=LINKS,
                 minimum=0,
                 maximum=1,
-                thresholds=[(0.8, ORANGE), (0.95, RED)],
+                thresholds=panels.near("KubernetesQuotaAlmostUsed", 0.85),
                 width=HALF,
                 when_empty="No quotas",
             ),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.alerts import TOOLS, check_alerts, rule_files, thresholds
+from components.alerts import TOOLS, check_alerts, limits, rule_files, thresholds
 from components.settings.span_store import SpanStoreSettings
 from components.settings.tools import PrometheusSettings
 from rendering.declarations import load_teams
@@ -72,15 +72,24 @@ def in_cluster(memory_mib: int) -> SpanStoreSettings:
 def test_too_many_shards_are_four_fifths_of_what_preview_lets_a_node_bear(
     store: SpanStoreSettings, shards: int
 ) -> None:
-    alert = alerts("prometheus", settings(), thresholds(store))["OpenSearchTooManyShards"]
+    alert = alerts("prometheus", settings(), thresholds(settings(), store))["OpenSearchTooManyShards"]
     assert f"> {shards} # threshold: shards per node" in alert["expr"]
     assert shards < store.shards_per_node()
 
 
 def test_a_threshold_in_the_settings_goes_before_one_that_follows_from_them() -> None:
     chosen = settings(OpenSearchTooManyShards={"threshold": 7, "for": "1h"})
-    alert = alerts("prometheus", chosen, thresholds(in_cluster(2048)))["OpenSearchTooManyShards"]
+    alert = alerts("prometheus", chosen, thresholds(chosen, in_cluster(2048)))["OpenSearchTooManyShards"]
     assert ("> 7 # threshold" in alert["expr"], alert["for"]) == (True, "1h")
+
+
+def test_panels_draw_the_thresholds_that_the_alerts_have() -> None:
+    chosen = settings(OpenSearchTooManyShards={"threshold": 7}, LogErrorBurst={"threshold": 3})
+    drawn = limits(chosen, thresholds(chosen, in_cluster(2048)))
+    assert (drawn["OpenSearchTooManyShards"], drawn["LogErrorBurst"]) == (7, 3)
+    assert drawn["HighErrorRate"] == 0.05
+    smaller = chosen.model_copy(update={"resources": chosen.resources.model_copy(update={"memory_limit_mib": 512})})
+    assert limits(smaller, thresholds(smaller, in_cluster(2048)))["PrometheusSeriesHigh"] == 52_428
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -10,10 +10,11 @@ import pulumi
 import pytest
 import yaml
 
+from components.alerts import limits
 from components.grafana import Grafana, GrafanaArgs
 from components.settings.base import Exposure
 from components.settings.grafana_database import GrafanaDatabaseSettings
-from components.settings.tools import GrafanaSettings, OidcSettings
+from components.settings.tools import GrafanaSettings, OidcSettings, PrometheusSettings
 from rendering.datasources import DatasourceUrls, Folder
 from rendering.declarations import load_platform
 from tests.certificate import CERTIFICATE
@@ -29,6 +30,7 @@ OIDC = OidcSettings(
     admin_group="observability-admins",
     editor_group="engineers",
 )
+LIMITS = limits(PrometheusSettings(runbook_base_url="https://runbooks.example"), {})
 DATABASE = GrafanaDatabaseSettings(host="db.example.com", ca=CERTIFICATE)
 
 
@@ -42,6 +44,7 @@ def grafana(**overrides: Any) -> Recording:
         "platform": load_platform(ROOT / "configs/services.yaml"),
         "datasources": DATASOURCES,
         "runbook_base_url": "https://runbooks.example",
+        "limits": LIMITS,
         "collector": "promtail",
     }
     return record(lambda: Grafana("grafana", GrafanaArgs(**{**plain, **overrides})))
@@ -183,6 +186,8 @@ def test_without_a_group_for_viewers_everyone_with_a_login_may_look() -> None:
 
 def test_an_id_token_without_groups_leaves_the_role_to_the_user_info() -> None:
     assert role(ID_TOKEN) is None
+    # Grafana asks of the groups alone too, before it comes to the user info.
+    assert role({"groups": []}) is None
 
 
 @pytest.mark.parametrize("claims", [ID_TOKEN, USER_INFO, USER_INFO | {"groups": ["others"]}])
@@ -270,6 +275,15 @@ def test_grafana_evaluates_no_alerts_of_its_own_so_replicas_need_no_peers() -> N
     alerting = settings_of(grafana())["unified_alerting"]
     assert alerting["execute_alerts"] == "false"
     assert "ha_peers" not in alerting
+
+
+def test_panels_draw_the_thresholds_that_this_stack_has() -> None:
+    def overview(**overrides: Any) -> str:
+        found = grafana(**overrides).only("ConfigMap", "grafana-dashboards-platform")["data"]
+        return str(found["overview.json"])
+
+    assert '"value":0.77' not in overview()
+    assert '"value":0.77' in overview(limits=LIMITS | {"HighErrorRate": 0.77})
 
 
 def test_what_the_stack_does_not_watch_has_no_dashboard() -> None:

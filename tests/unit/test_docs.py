@@ -20,7 +20,7 @@ from components import cost_page
 from components.settings import reference
 from rendering import cost
 from rendering import reference as rules_reference
-from rendering.dashboards import boards
+from rendering.dashboards import boards, native_limits
 from rendering.dashboards.gates import all_panels
 from rendering.declarations import Service, load_services
 from tests.pages import PAGES, ROOT, Block, blocks, tokens
@@ -232,7 +232,8 @@ def test_dashboards_that_pages_name_exist() -> None:
 
 def test_panels_that_pages_lead_to_exist() -> None:
     all_boards = boards(services(), runbook_base_url="x", costs=costs_of("prod"))
-    panels = {(board.title, panel["title"]) for board in all_boards for panel in all_panels(json.loads(board.render()))}
+    documents = [json.loads(board.render(native_limits())) for board in all_boards]
+    panels = {(document["title"], panel["title"]) for document in documents for panel in all_panels(document)}
     led_to = {found for page in PAGES for found in PATH_OF_CLICKS.findall(page.read_text())}
 
     assert len(led_to) >= 10
