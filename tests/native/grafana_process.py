@@ -28,6 +28,12 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120.0
 PASSWORD = "made for a test"
 ENVIRONMENT = "tested"
+NOWHERE = DatasourceUrls(
+    prometheus="http://127.0.0.1:1",
+    loki="http://127.0.0.1:1",
+    jaeger="http://127.0.0.1:1",
+    alertmanager="http://127.0.0.1:1",
+)
 # Grafana 10.1 makes its first organization, then asks for it by the second it was made in: in the next second it is
 # "not there", and making it again fails. Nothing is kept of such a start.
 TICKED = "failed to insert organization with provided id"
@@ -47,7 +53,10 @@ class RunningGrafana:
 
 @contextmanager
 def running_grafana(
-    folder: Path, database: GrafanaDatabaseSettings | None = None, oidc: OidcSettings | None = None
+    folder: Path,
+    database: GrafanaDatabaseSettings | None = None,
+    oidc: OidcSettings | None = None,
+    datasources: DatasourceUrls = NOWHERE,
 ) -> Iterator[RunningGrafana]:
     """Starts Grafana over `configs/grafana/grafana.ini`; only paths, port and secrets are the test's own.
 
@@ -55,7 +64,7 @@ def running_grafana(
     oidc: single sign-on; the client's secret is PASSWORD.
     """
     if not (folder / "provisioning").exists():
-        _provision(folder)
+        _provision(folder, datasources)
     port, program, log = free_port(), binary("grafana"), folder / "grafana.log"
     environment = variables(folder) | (on_postgresql(folder, database) if database else {})
     environment |= with_single_sign_on(folder, oidc) if oidc else {}
@@ -127,14 +136,8 @@ def with_single_sign_on(folder: Path, oidc: OidcSettings) -> dict[str, str]:
     return single_sign_on_variables(oidc, str(folder)) | at_loopback
 
 
-def _provision(folder: Path) -> None:
+def _provision(folder: Path, urls: DatasourceUrls) -> None:
     """What the component's ConfigMaps hold, written to `folder`."""
-    urls = DatasourceUrls(
-        prometheus="http://127.0.0.1:1",
-        loki="http://127.0.0.1:1",
-        jaeger="http://127.0.0.1:1",
-        alertmanager="http://127.0.0.1:1",
-    )
     provisioning, dashboards = folder / "provisioning", folder / "dashboards"
     for name in ("datasources", "dashboards", "plugins", "alerting", "notifiers"):
         (provisioning / name).mkdir(parents=True)

@@ -10,9 +10,13 @@ import pytest
 
 from components.loki import chunk_prefixes
 from components.settings.tools import LokiSettings
+from rendering.datasources import LOKI
+from tests.native.grafana_process import NOWHERE, running_grafana
 from tests.native.loki_process import LokiClient, running_loki
 from tests.native.test_loki import HEALTHY, SERVICE, lines, rules
 from tests.waiting import eventually
+
+pytestmark = pytest.mark.full
 
 OWN, OTHER = "prod", "team-a"
 HERE = '{pod="here"}'
@@ -59,6 +63,15 @@ def test_the_rules_are_the_platforms_own_and_nobody_elses(loki: LokiClient) -> N
 @pytest.mark.parametrize("path", ["/ready", "/loki/api/v1/status/buildinfo", "/metrics"])
 def test_probes_and_prometheus_need_no_tenant(loki: LokiClient, path: str) -> None:
     assert httpx.get(f"{loki.url}{path}").status_code == 200
+
+
+def test_grafana_asks_as_the_platforms_own(loki: LokiClient, tmp_path: Path) -> None:
+    datasources = replace(NOWHERE, loki=loki.url, loki_tenant=OWN)
+    with running_grafana(tmp_path, datasources=datasources) as grafana:
+        path = f"/api/datasources/proxy/uid/{LOKI.uid}/loki/api/v1/query_range"
+        answer = grafana.api.get(path, params={"query": HERE}).raise_for_status()
+    [stream] = answer.json()["data"]["result"]
+    assert len(stream["values"]) == 10
 
 
 def test_a_lifecycle_of_the_bucket_reaches_the_chunks_of_every_tenant(loki: LokiClient, folder: Path) -> None:
