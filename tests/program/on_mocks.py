@@ -1,6 +1,7 @@
-"""`python -m tests.program.on_mocks <stack>`: the whole program with a stack file's values, on Pulumi's mocks.
+"""`python -m tests.program.on_mocks <stack> [<changes>]`: the program with a stack file's values, on Pulumi's mocks.
 
 Prints a JSON list of what it registers: type, name, inputs. A process of its own, since Pulumi's runtime is global.
+`changes` to the values are JSON, by section.
 """
 
 import json
@@ -14,6 +15,7 @@ import yaml
 from components import guards
 from components.settings.reference import example
 from components.settings.secrets import catalogue
+from rendering.documents import overlay
 from sandbox.paths import repo_root
 
 PROJECT = "observability-stack"
@@ -37,8 +39,9 @@ def _no_cluster(stack: str) -> None:
     """There is none to ask; the end-to-end tests have one."""
 
 
-def main(stack: str) -> None:
+def main(stack: str, changes: str = "{}") -> None:
     config = yaml.safe_load((repo_root() / f"Pulumi.{stack}.yaml").read_text())["config"]
+    config = overlay(config, {f"{PROJECT}:{section}": values for section, values in json.loads(changes).items()})
     values = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     secrets = {f"{PROJECT}:{name}": f"{HIDDEN}{name}" for name in (one.name for one in catalogue(example()))}
     recorder = Recorder()
@@ -50,4 +53,4 @@ def main(stack: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

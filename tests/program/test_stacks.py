@@ -25,10 +25,10 @@ Resource = dict[str, Any]
 
 
 @cache
-def ran(stack: str) -> subprocess.CompletedProcess[str]:
+def ran(stack: str, *changes: str) -> subprocess.CompletedProcess[str]:
     """On standard error is what the program warns of."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.program.on_mocks", stack],
+        [sys.executable, "-m", "tests.program.on_mocks", stack, *changes],
         cwd=repo_root(),
         capture_output=True,
         text=True,
@@ -39,8 +39,8 @@ def ran(stack: str) -> subprocess.CompletedProcess[str]:
 
 
 @cache
-def resources(stack: str) -> tuple[Resource, ...]:
-    return tuple(json.loads(ran(stack).stdout))
+def resources(stack: str, *changes: str) -> tuple[Resource, ...]:
+    return tuple(json.loads(ran(stack, *changes).stdout))
 
 
 def of_kind(stack: str, *kinds: str) -> list[Resource]:
@@ -62,6 +62,22 @@ def test_the_program_runs(stack: str) -> None:
     tools = {one["type"].removeprefix("observability:index:") for one in resources(stack)}
 
     assert {"Prometheus", "Alertmanager", "Grafana", "Loki", "Promtail", "Jaeger", "Exporters"} <= tools
+
+
+def test_where_alloy_collects_nothing_asks_promtail() -> None:
+    found = resources("staging", json.dumps({"logs": {"collector": "alloy"}}))
+    tools = {one["type"].removeprefix("observability:index:") for one in found}
+    assert "Alloy" in tools
+    assert "Promtail" not in tools
+    texts = {
+        f"{one['inputs']['metadata']['name']}/{name}": text
+        for one in found
+        if one["type"].endswith(":ConfigMap")
+        for name, text in one["inputs"]["data"].items()
+    }
+    assert {"prometheus-rules/alerts-signals.yaml", "prometheus-config/prometheus.yml"} <= set(texts)
+    own = "alloy-config/promtail.yaml"  # of the form that Alloy reads
+    assert {name for name, text in texts.items() if re.search("promtail|logentry", text)} == {own}
 
 
 @pytest.mark.parametrize("stack", STACKS)
