@@ -82,6 +82,9 @@ def _of_rule(name: str, service: Service, bounds: Sequence[str]) -> Iterator[Lin
         if service.name == "api-gateway":
             yield Line(name, value=0.5)
         return
+    if level == "node":
+        yield Line(f'{name}{{node="of-{service.name}"}}', value=0.5)
+        return
     further: Sequence[str] = {
         "service_route": [f',route="{route}",method="GET"' for route in ROUTES],
         "service_le": [f',le="{le}"' for le in bounds],

@@ -29,7 +29,6 @@ def board() -> Board:
 def _health() -> Row:
     condition = 'sum by (node) (kube_node_status_condition{condition="Ready", status="true", node=~"$node"})'
     allocatable = 'sum(kube_node_status_allocatable{{resource="{}", node=~"$node"}})'.format
-    requested = 'sum(kube_pod_container_resource_requests{{resource="{}", node=~"$node"}})'.format
     return Row(
         "Health",
         [
@@ -54,7 +53,7 @@ def _health() -> Row:
             panels.number(
                 title="CPU requested",
                 about="Share of the nodes' CPU that pods have asked for. At 1 no further pod finds a place.",
-                queries=[Promql(f"{requested('cpu')} / {allocatable('cpu')}")],
+                queries=[Promql(f"sum(node:cpu_requested_cores:sum{NODE}) / {allocatable('cpu')}")],
                 unit="percentunit",
                 links=LINKS,
                 thresholds=[(0.85, ORANGE), (0.95, RED)],
@@ -62,7 +61,7 @@ def _health() -> Row:
             panels.number(
                 title="Memory requested",
                 about="Share of the nodes' memory that pods have asked for.",
-                queries=[Promql(f"{requested('memory')} / {allocatable('memory')}")],
+                queries=[Promql(f"sum(node:memory_requested_bytes:sum{NODE}) / {allocatable('memory')}")],
                 unit="percentunit",
                 links=LINKS,
                 thresholds=[(0.85, ORANGE), (0.95, RED)],

@@ -321,8 +321,9 @@ def _stack() -> Row:
             panels.number(
                 title="Targets down",
                 about="Targets of any kind that did not answer the last scrape.",
-                queries=[Promql("count(up == 0) or vector(0)")],
+                queries=[Promql("count(up == 0) or vector(0)", instant=True)],
                 unit="short",
+                sparkline=False,
                 links=(TO_PROMETHEUS,),
                 width=4,
                 thresholds=[(1, RED)],

@@ -33,8 +33,9 @@ def _health() -> Row:
             panels.number(
                 title="Targets down",
                 about="Targets that did not answer the last scrape. What they measure is not seen while this lasts.",
-                queries=[Promql("count(up == 0) or vector(0)")],
+                queries=[Promql("count(up == 0) or vector(0)", instant=True)],
                 unit="short",
+                sparkline=False,
                 links=LINKS,
                 thresholds=[(1, RED)],
             ),

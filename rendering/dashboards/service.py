@@ -224,13 +224,6 @@ def _latency() -> Row:
 
 def _resources() -> Row:
     links = (TO_WORKLOADS, TO_ITS_LOGS, TO_ALERTS)
-    of_pods = "* on (namespace, pod) group_left (service) namespace_pod:service:info" + PODS
-    limit = '(kube_pod_container_resource_limits{{namespace=~"$namespace", pod=~"$pod", resource="{}"}}'
-
-    def network(direction: str) -> str:
-        rate = f'rate(container_network_{direction}_bytes_total{{namespace=~"$namespace", pod=~"$pod"}}[{EVERY}])'
-        return f"sum by (pod) (sum by (namespace, pod) ({rate}) {of_pods})"
-
     return Row(
         "Resources",
         [
@@ -239,10 +232,7 @@ def _resources() -> Row:
                 about="Memory that counts against the limit, by pod, and that limit. At the limit it is killed.",
                 queries=[
                     Promql(f"sum by (pod) (pod:memory_working_set_bytes:sum{PODS})", "{{pod}}"),
-                    Promql(
-                        f"max(sum by (namespace, pod) {limit.format('memory')}) {of_pods})",
-                        "limit",
-                    ),
+                    Promql(f"max(pod:memory_limit_bytes:sum{PODS})", "limit"),
                 ],
                 unit="bytes",
                 links=links,
@@ -253,7 +243,7 @@ def _resources() -> Row:
                 about="Cores used, by pod, and the limit of one pod. At the limit it is slowed down.",
                 queries=[
                     Promql(f"sum by (pod) (pod:cpu_usage_cores:rate5m{PODS})", "{{pod}}"),
-                    Promql(f"max(sum by (namespace, pod) {limit.format('cpu')}) {of_pods})", "limit"),
+                    Promql(f"max(pod:cpu_limit_cores:sum{PODS})", "limit"),
                 ],
                 unit="short",
                 links=links,
@@ -263,8 +253,8 @@ def _resources() -> Row:
                 title="Network",
                 about="Bytes per second received and sent, by pod.",
                 queries=[
-                    Promql(network("receive"), "{{pod}} in"),
-                    Promql(network("transmit"), "{{pod}} out"),
+                    Promql(f"sum by (pod) (pod:network_receive_bytes:rate5m{PODS})", "{{pod}} in"),
+                    Promql(f"sum by (pod) (pod:network_transmit_bytes:rate5m{PODS})", "{{pod}} out"),
                 ],
                 unit="Bps",
                 links=links,

@@ -67,7 +67,7 @@ def _now() -> Row:
             panels.number(
                 title="Spans a day",
                 about="Spans written to the store per day at the pace of the last hour.",
-                queries=[Promql(f"sum(rate(traces_span_metrics_calls_total[1h])) * {DAY}")],
+                queries=[Promql(f"sum(avg_over_time(service:spans:rate5m[1h])) * {DAY}")],
                 unit="short",
                 links=(TO_TRACES, *LINKS),
             ),
@@ -168,14 +168,13 @@ def _logs() -> Row:
 
 
 def _traces() -> Row:
-    spans = "sum by (service_name) (rate(traces_span_metrics_calls_total[$__rate_interval]))"
     return Row(
         "Traces",
         [
             panels.graph(
                 title="Spans, by service",
                 about="Spans per second by service, after sampling.",
-                queries=[Promql(spans, "{{service_name}}")],
+                queries=[Promql("service:spans:rate5m", "{{service}}")],
                 unit="ops",
                 links=(TO_TRACES, *LINKS),
                 width=HALF,
@@ -186,8 +185,7 @@ def _traces() -> Row:
                 about="Spans kept per request served. Low where few are sampled; high where one request does much.",
                 queries=[
                     Promql(
-                        f'label_replace({spans}, "service", "$1", "service_name", "(.+)") '
-                        "/ on (service) group_left () (sum by (service) (service:http_requests:rate5m) > 0)",
+                        "service:spans:rate5m / on (service) (sum by (service) (service:http_requests:rate5m) > 0)",
                         "{{service}}",
                     )
                 ],

@@ -33,9 +33,10 @@ def _health() -> Row:
             panels.number(
                 title="Pods running",
                 about="Pods in phase Running.",
-                queries=[Promql('sum(kube_pod_status_phase{namespace=~"$namespace", phase="Running"})')],
+                queries=[Promql('sum(kube_pod_status_phase{namespace=~"$namespace", phase="Running"})', instant=True)],
                 unit="short",
                 links=LINKS,
+                sparkline=False,
                 width=QUARTER,
             ),
             panels.number(
@@ -45,29 +46,33 @@ def _health() -> Row:
                     Promql(
                         'sum(kube_pod_status_ready{namespace=~"$namespace", condition="false"} '
                         "unless on (namespace, pod) "
-                        'kube_pod_status_phase{namespace=~"$namespace", phase="Succeeded"} == 1) or vector(0)'
+                        'kube_pod_status_phase{namespace=~"$namespace", phase="Succeeded"} == 1) or vector(0)',
+                        instant=True,
                     )
                 ],
                 unit="short",
                 links=LINKS,
+                sparkline=False,
                 width=QUARTER,
                 thresholds=[(1, ORANGE)],
             ),
             panels.number(
                 title="Containers waiting",
                 about="Containers that wait for a bad reason: crash loop, image that cannot be had, configuration.",
-                queries=[Promql(f"sum({waiting}) or vector(0)")],
+                queries=[Promql(f"sum({waiting}) or vector(0)", instant=True)],
                 unit="short",
                 links=LINKS,
+                sparkline=False,
                 width=QUARTER,
                 thresholds=[(1, RED)],
             ),
             panels.number(
                 title="Restarts in the last hour",
                 about="Container restarts, all of them together.",
-                queries=[Promql(f"sum(increase(kube_pod_container_status_restarts_total{WHERE}[1h]))")],
+                queries=[Promql(f"sum(increase(kube_pod_container_status_restarts_total{WHERE}[1h]))", instant=True)],
                 unit="short",
                 links=LINKS,
+                sparkline=False,
                 width=QUARTER,
                 thresholds=[(1, ORANGE), (5, RED)],
                 decimals=0,
@@ -133,8 +138,6 @@ def _workloads() -> Row:
 
 
 def _limits() -> Row:
-    throttled = f"sum by (namespace, pod) (rate(container_cpu_cfs_throttled_periods_total{WHERE}[{EVERY}]))"
-    periods = f"sum by (namespace, pod) (rate(container_cpu_cfs_periods_total{WHERE}[{EVERY}]))"
     return Row(
         "Use against limits",
         [
@@ -179,7 +182,12 @@ def _limits() -> Row:
             panels.graph(
                 title="Slowed down",
                 about="Share of time slices in which a pod was held back at its CPU limit: the ten worst.",
-                queries=[Promql(f"topk(10, {throttled} / ({periods} > 0))", "{{namespace}}/{{pod}}")],
+                queries=[
+                    Promql(
+                        f"topk(10, max by (namespace, pod) (pod:cpu_throttled:ratio_rate5m{WHERE}))",
+                        "{{namespace}}/{{pod}}",
+                    )
+                ],
                 unit="percentunit",
                 links=LINKS,
                 series_link=POD_LOGS,
@@ -237,11 +245,11 @@ def _quotas() -> Row:
                 about="Bytes per second received and sent by the pods of each namespace.",
                 queries=[
                     Promql(
-                        f"sum by (namespace) (rate(container_network_receive_bytes_total{WHERE}[{EVERY}]))",
+                        f"sum by (namespace) (service:network_receive_bytes:rate5m{WHERE})",
                         "{{namespace}} in",
                     ),
                     Promql(
-                        f"sum by (namespace) (rate(container_network_transmit_bytes_total{WHERE}[{EVERY}]))",
+                        f"sum by (namespace) (service:network_transmit_bytes:rate5m{WHERE})",
                         "{{namespace}} out",
                     ),
                 ],

@@ -19,30 +19,15 @@ SERVICES = load_services(Path(__file__).resolve().parents[2] / "configs/services
 # stack's tools, stores and nodes say of themselves is a handful of series each, and has no place here.
 GROWING = re.compile(r"(?<![\w:])(?:http_request\w*|container_\w+|kube_pod_\w+|traces_span_metrics_\w+)(?![\w:])")
 
-NOT_RECORDED = "one value for each pod, of which none is kept under a recorded name; the rest of the board is recorded"
-OF_ONE_SERVICE = "the pods of the one service that is chosen"
 SAMPLED = "spans are sampled, counted by operation in place of route, and looked at while something is going on"
 BY_REASON = "only containers in trouble have such a series"
+OWN_CONTAINERS = "of the stack's own containers alone, two dozen series"
 ALLOWED = {
-    (Uid.SERVICE, "CPU"): OF_ONE_SERVICE,
-    (Uid.SERVICE, "Memory"): OF_ONE_SERVICE,
-    (Uid.SERVICE, "Network"): OF_ONE_SERVICE,
     (Uid.TRACES, "Calls, by operation"): SAMPLED,
     (Uid.TRACES, "Duration p95, by operation"): SAMPLED,
     (Uid.TRACES, "Share that failed, by operation"): SAMPLED,
-    (Uid.USAGE, "Spans a day"): SAMPLED,
-    (Uid.USAGE, "Spans, by service"): SAMPLED,
-    (Uid.USAGE, "Spans per request, by service"): SAMPLED,
-    (Uid.NODES, "CPU requested"): NOT_RECORDED,
-    (Uid.NODES, "Memory requested"): NOT_RECORDED,
-    (Uid.WORKLOADS, "Pods running"): NOT_RECORDED,
-    (Uid.WORKLOADS, "Pods not ready"): NOT_RECORDED,
-    (Uid.WORKLOADS, "Restarts in the last hour"): NOT_RECORDED,
-    (Uid.WORKLOADS, "Slowed down"): NOT_RECORDED,
-    (Uid.WORKLOADS, "Network, by namespace"): NOT_RECORDED,
-    (Uid.WORKLOADS, "Containers waiting"): BY_REASON,
     (Uid.WORKLOADS, "Why containers wait or ended"): BY_REASON,
-    (Uid.COST, "Share of nodes, by container"): NOT_RECORDED,
+    (Uid.COST, "Share of nodes, by container"): OWN_CONTAINERS,
 }
 
 
