@@ -45,11 +45,13 @@ def _health() -> Row:
             ),
             panels.number(
                 title="Behind by",
-                about="Bytes written to logs and not yet read. Rises while Loki does not accept, and falls after.",
-                queries=[Promql(f"sum(promtail_file_bytes_total{WHERE} - promtail_read_bytes_total{WHERE})")],
+                about="Bytes not yet read, on the node most behind. Rises while Loki does not accept, and falls after.",
+                queries=[
+                    Promql(f"max(sum by (node) (promtail_file_bytes_total{WHERE} - promtail_read_bytes_total{WHERE}))")
+                ],
                 unit="bytes",
                 links=LINKS,
-                thresholds=[(10_000_000, ORANGE), (100_000_000, RED)],
+                thresholds=panels.near("LogCollectorLagging", 0.2),
             ),
             panels.number(
                 title="Lines lost",
