@@ -4,12 +4,13 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 import yaml
 
 from rendering import documents
+from rendering.collectors import Collector
 from rendering.declarations import LogFormat, load_services
 from rendering.promtail import FILES_JOB, JOURNAL_JOB, PODS_JOB, PromtailValues, render_alloy, render_promtail
 from sandbox.toolchain import binary
@@ -17,8 +18,6 @@ from tests.native.loki_process import free_port
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
-
-Collector = Literal["promtail", "alloy"]
 LINES_PER_SECOND, BURST_LINES = 100, 400
 STREAM_RATE_MIB, STREAM_BURST_MIB = 1, 3
 # Limits as they are, but lower: a busy machine does not read 1,000 lines a second of every file.

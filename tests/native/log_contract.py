@@ -187,3 +187,11 @@ CASES = (
         name="figures, ids and words that only look like secrets stay",
     ),
 )
+
+# What a node's journal holds.
+JOURNAL = (
+    {"_SYSTEMD_UNIT": "kubelet.service", "PRIORITY": "4", "SYSLOG_IDENTIFIER": "kubelet", "MESSAGE": "image is gone"},
+    {"_TRANSPORT": "kernel", "PRIORITY": "2", "MESSAGE": "Out of memory: Killed process 4711 (java)"},
+    {"_SYSTEMD_UNIT": "session-3.scope", "PRIORITY": "6", "MESSAGE": "mount -o password=hunter2 //server/share"},
+    {"_SYSTEMD_UNIT": "cron.service", "PRIORITY": "7", "MESSAGE": "nothing to do"},
+)

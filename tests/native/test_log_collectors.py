@@ -1,24 +1,30 @@
-"""Whoever collects, Promtail or Alloy, makes of a container's log what the contract says."""
+"""Whoever collects, Promtail or Alloy, makes of the logs of a node what the contract says, and both make the same."""
 
+import re
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
-from rendering.promtail import STREAM_LABELS
+from rendering.collectors import ALLOYS_METRICS, JOB, Collector, in_names_of, metric_of
+from rendering.promtail import FILES_JOB, JOURNAL_JOB, PODS_JOB, STREAM_LABELS
 from tests.native.alert_metrics import emitted, read_by_alerts
 from tests.native.collector_process import (
     BURST_LINES,
     STREAM_BURST_MIB,
     STREAM_RATE_MIB,
-    Collector,
     counted,
     running_collector,
 )
-from tests.native.log_contract import CASES, Case
+from tests.native.journal import write_journal
+from tests.native.log_contract import CASES, JOURNAL, Case
 from tests.native.loki_process import Entry, LokiClient, running_loki
 from tests.waiting import eventually
 
@@ -27,6 +33,8 @@ QUIET_LINES = BURST_LINES // 2
 LATE_LINES = 4 * BURST_LINES
 # Lines of a flood bear times to come, so that a busy machine reads them before they are late.
 AHEAD_NS = 60 * 10**9
+# Of the lines that are there from the beginning, the same for each collector.
+START_NS = time.time_ns() - 60 * 10**9
 
 
 def cri(lines: Sequence[str], start_ns: int) -> str:
@@ -43,14 +51,24 @@ def cri(lines: Sequence[str], start_ns: int) -> str:
 @dataclass(frozen=True)
 class Collected:
     loki: LokiClient
-    start_ns: int
+    folder: Path
     dropped: dict[str, float]
     flooded: dict[str, float]
     collector: Collector
     metric_names: frozenset[str]
 
     def of(self, pod: str) -> list[Entry]:
-        return self.loki.entries(f'{{pod="{pod}"}}', self.start_ns - 10**9, time.time_ns() + 2 * AHEAD_NS)
+        return self.found(f'{{pod="{pod}"}}')
+
+    def found(self, query: str) -> list[Entry]:
+        return self.loki.entries(query, START_NS - 10**9, time.time_ns() + 2 * AHEAD_NS)
+
+    def dropped_by_reason(self) -> Counter[str]:
+        """Lines that were dropped on purpose; how many of a flood is a matter of time."""
+        counts: Counter[str] = Counter()
+        for labels, count in self.dropped.items():
+            counts[re.findall(r'reason="(\w+)"', labels)[0]] += int(count)
+        return Counter({reason: count for reason, count in counts.items() if "limit" not in reason})
 
 
 def pod_name(case: Case) -> str:
@@ -61,33 +79,35 @@ def pod_labels(service: str, pod: str) -> dict[str, str]:
     return {"namespace": "dharma", "service": service, "team": "platform", "pod": pod, "container": service}
 
 
-# Each collector's names for lines it dropped: by reason, and over a service's limit.
-DROPPED: dict[Collector, tuple[str, str]] = {
-    "promtail": ("logentry_dropped_lines_total", "logentry_dropped_lines_by_label_total"),
-    "alloy": ("loki_process_dropped_lines_total", "loki_process_dropped_lines_by_label_total"),
-}
-
-
-READ: dict[Collector, str] = {"promtail": "promtail_read_lines_total", "alloy": "loki_source_file_read_lines_total"}
+@pytest.fixture(scope="module")
+def collect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Collector], Collected]]:
+    """What a collector makes of everything here; each runs once."""
+    with ExitStack() as stack:
+        yield cache(lambda collector: stack.enter_context(_collected(collector, tmp_path_factory)))
 
 
 @pytest.fixture(scope="module", params=("promtail", pytest.param("alloy", marks=pytest.mark.full)))
-def collected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collected]:
-    """Every case's lines, a flood and a quiet neighbour, through Promtail into Loki."""
-    collector: Collector = request.param
+def collected(request: pytest.FixtureRequest, collect: Callable[[Collector], Collected]) -> Collected:
+    return collect(request.param)
+
+
+@contextmanager
+def _collected(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collected]:
+    """Every case's lines, a flood and a quiet neighbour, a journal and files of the node, through it into a Loki."""
     folder = tmp_path_factory.mktemp(collector)
     (folder / "pods").mkdir()
     (folder / "node").mkdir()
-    start_ns = time.time_ns() - 60 * 10**9
+    (folder / "journal").mkdir()
+    write_journal(folder / "journal" / "system.journal", *JOURNAL)
     pods = {pod_name(case): pod_labels(case.service, pod_name(case)) for case in CASES}
     pods |= {name: pod_labels(name, name) for name in ("flood", "quiet", "late", "long")}
     for case in CASES:
-        (folder / "pods" / f"{pod_name(case)}.log").write_text(cri(case.written, start_ns))
+        (folder / "pods" / f"{pod_name(case)}.log").write_text(cri(case.written, START_NS))
     # Written while the collector runs; what it finds written a minute ago is no flood of now.
     for name in ("flood", "quiet"):
         (folder / "pods" / f"{name}.log").write_text("")
-    (folder / "pods" / "late.log").write_text(cri([f"late {n}" for n in range(LATE_LINES)], start_ns))
-    (folder / "pods" / "long.log").write_text(partial_line(start_ns))
+    (folder / "pods" / "late.log").write_text(cri([f"late {n}" for n in range(LATE_LINES)], START_NS))
+    (folder / "pods" / "long.log").write_text(partial_line(START_NS))
     (folder / "node" / "kubelet.log").write_text("I0101 12:00:00.000000 1 kubelet.go:1] started\n")
     (folder / "node" / "boot.log").write_text("password=hunter2 given at boot\n")
     loki_folder = tmp_path_factory.mktemp("loki")
@@ -95,16 +115,17 @@ def collected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     with running_loki(loki_folder, **limits) as loki:
         with running_collector(collector, folder, loki.url, pods, mask_emails=True) as metrics:
             of_cases = sum(len(case.written) for case in CASES)
-            wait_until_read(metrics, READ[collector], of_cases + LATE_LINES)
+            read = metric_of(collector, "promtail_read_lines_total")
+            wait_until_read(metrics, read, of_cases + LATE_LINES)
             for name, lines in (("flood", FLOOD_LINES), ("quiet", QUIET_LINES)):
                 with (folder / "pods" / f"{name}.log").open("a") as log:
                     log.write(cri([f"{name} {n}" for n in range(lines)], time.time_ns() + AHEAD_NS))
-            wait_until_read(metrics, READ[collector], of_cases + LATE_LINES + FLOOD_LINES + QUIET_LINES)
-            dropped = counted(metrics, DROPPED[collector][0])
-            flooded = counted(metrics, DROPPED[collector][1])
+            wait_until_read(metrics, read, of_cases + LATE_LINES + FLOOD_LINES + QUIET_LINES)
+            dropped = counted(metrics, metric_of(collector, "logentry_dropped_lines_total"))
+            flooded = counted(metrics, metric_of(collector, "logentry_dropped_lines_by_label_total"))
             names = frozenset(emitted(metrics))
         # Stopped: what was waiting for a further line of its block has been sent.
-        yield Collected(loki, start_ns, dropped, flooded, collector, names)
+        yield Collected(loki, folder, dropped, flooded, collector, names)
 
 
 def partial_line(start_ns: int) -> str:
@@ -129,8 +150,8 @@ def test_contract(collected: Collected, case: Case) -> None:
 
 
 def test_streams_carry_only_the_labels_of_the_contract(collected: Collected) -> None:
-    own = {"service_name", "filename"}  # of Loki, and of files of the node
     for stream in collected.loki.streams():
+        own = {"service_name", "filename"} if stream["job"] == FILES_JOB else {"service_name"}
         assert set(stream) <= set(STREAM_LABELS) | own, stream
 
 
@@ -153,20 +174,59 @@ def test_what_was_written_during_an_outage_is_no_flood_when_it_is_read(collected
 
 
 def test_what_is_dropped_on_purpose_is_counted_by_reason(collected: Collected) -> None:
-    for reason in ("health_check", "debug_line"):
-        counts = [count for labels, count in collected.dropped.items() if f'reason="{reason}"' in labels]
-        assert sum(counts) == 2, reason
+    # Of the debug lines, one is the journal's.
+    assert collected.dropped_by_reason() == {"health_check": 2, "debug_line": 3}
 
 
 def test_files_of_the_node_arrive_named_and_masked(collected: Collected) -> None:
-    now = time.time_ns()
-    [kubelet] = collected.loki.entries('{job="node-files", service="kubelet"}', collected.start_ns, now)
+    [kubelet] = collected.found('{job="node-files", service="kubelet"}')
     assert (kubelet.labels["level"], kubelet.labels["node"]) == ("info", "n1")
-    [boot] = collected.loki.entries('{job="node-files", service="node-files"}', collected.start_ns, now)
+    [boot] = collected.found('{job="node-files", service="node-files"}')
     assert boot.line == "password=[MASKED] given at boot"
 
 
+def test_the_journal_is_read_with_services_levels_and_masks(collected: Collected) -> None:
+    found = collected.found(f'{{job="{JOURNAL_JOB}"}}')
+    assert {entry.labels["service"]: (entry.line, entry.labels["level"]) for entry in found} == {
+        "kubelet": ("image is gone", "warn"),
+        "kernel": ("Out of memory: Killed process 4711 (java)", "fatal"),
+        "systemd-journal": ("mount -o password=[MASKED] //server/share", "info"),
+    }
+
+
 def test_the_metrics_that_alerts_read_exist_in_the_running_binary(collected: Collected) -> None:
-    wanted = read_by_alerts(collected.collector)
-    assert wanted or collected.collector == "alloy"
+    wanted = {in_names_of(collected.collector, name) for name in read_by_alerts(JOB)}
+    assert wanted
     assert wanted <= collected.metric_names
+
+
+def test_every_metric_that_has_a_name_in_both_exists_in_the_running_binary(collected: Collected) -> None:
+    names = {re.sub("_(bucket|count|sum)$", "", name) for name in collected.metric_names}
+    assert {metric_of(collected.collector, name) for name in ALLOYS_METRICS} <= names
+
+
+@pytest.mark.full
+def test_both_make_the_same_of_the_same_lines(collect: Callable[[Collector], Collected]) -> None:
+    """Streams with their labels; lines with their times and metadata; what was dropped. A flood's share apart."""
+    promtail, alloy = (collect(collector) for collector in get_args(Collector))
+    assert streams(alloy) == streams(promtail)
+    assert lines(alloy) == lines(promtail)
+    assert alloy.dropped_by_reason() == promtail.dropped_by_reason()
+
+
+def streams(collected: Collected) -> Counter[frozenset[tuple[str, str]]]:
+    return Counter(labels(collected, stream) for stream in collected.loki.streams())
+
+
+def lines(collected: Collected) -> Counter[tuple[frozenset[tuple[str, str]], int, str]]:
+    """Of what a container writes, the time too; the rest is dated as it is read, or written."""
+    return Counter(
+        (labels(collected, entry.labels), entry.timestamp_ns if entry.labels["job"] == PODS_JOB else 0, entry.line)
+        for query in ('{pod=~"pod-.+|late|long"}', '{job=~"systemd-journal|node-files"}')
+        for entry in collected.found(query)
+    )
+
+
+def labels(collected: Collected, found: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """With the paths of files as on a node, where they are the same for each collector."""
+    return frozenset((name, value.removeprefix(str(collected.folder))) for name, value in found.items())
