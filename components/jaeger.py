@@ -68,8 +68,7 @@ class JaegerArgs:
     shared: SharedOutputs
     settings: JaegerSettings
     image: str
-    cleaner_image: str
-    python_image: str  # runs what waits for the store, and counts dependencies
+    python_image: str  # runs what waits for the store, cleans it, and counts dependencies
     store: SpanStore
     platform: Platform  # declared services, and how their health checks are sampled
     prometheus: Endpoint
@@ -113,7 +112,6 @@ class Jaeger(pulumi.ComponentResource):
             f"{name}-store-jobs",
             StoreJobsArgs(
                 shared=args.shared,
-                cleaner_image=args.cleaner_image,
                 python_image=args.python_image,
                 retention_hours=args.settings.retention_hours,
                 index_prefix=index_prefix(args.shared.environment),

@@ -4,19 +4,17 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.settings.base import Resources
 from components.shared import SharedOutputs
-from components.span_store import LOGIN_SECRET, SpanStore, mounts, program
+from components.span_store import SpanStore, program
 from components.workload.cron import cron_job
-from components.workload.pod import Container, PodField, SecretKey
-from rendering.jaeger import CA_FILE, STORE_URL, cleaner_days
 
-CLEANER = "jaeger-es-index-cleaner"
+CLEANER = "jaeger-index-cleaner"
 DEPENDENCIES = "jaeger-dependencies"
 USER = 10001
 
-# Soon after midnight UTC, when yesterday's index is complete, and each hour after that in case the store was away.
-CLEANER_SCHEDULE = "5 * * * *"
+# An index is due on the hour: at midnight UTC where retention is in whole days. The other runs make up for one that
+# found the store away.
+CLEANER_SCHEDULE = "0 * * * *"
 # Two minutes after the end of each window of ten that jobs/span_store.py counts; the window that runs is counted too.
 DEPENDENCIES_SCHEDULE = "2-59/10 * * * *"
 
@@ -24,7 +22,6 @@ DEPENDENCIES_SCHEDULE = "2-59/10 * * * *"
 @dataclass(frozen=True, kw_only=True)
 class StoreJobsArgs:
     shared: SharedOutputs
-    cleaner_image: str
     python_image: str
     retention_hours: int
     index_prefix: str
@@ -32,49 +29,35 @@ class StoreJobsArgs:
 
 
 class StoreJobs(pulumi.ComponentResource):
-    """Two CronJobs: Jaeger's own cleaner, and the one that writes Jaeger's dependency graph."""
+    """Two CronJobs: one deletes what is past retention, one writes Jaeger's dependency graph."""
 
     def __init__(self, name: str, args: StoreJobsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:StoreJobs", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        prefix = {"SPAN_STORE_INDEX_PREFIX": args.index_prefix}
+        cleaning = program(
+            "clean",
+            args.python_image,
+            "clean",
+            args.store,
+            env={**prefix, "SPAN_STORE_RETENTION_HOURS": str(args.retention_hours)},
+        )
         counting = program(
             "dependencies",
             args.python_image,
             "dependencies",
             args.store,
             env={
-                "SPAN_STORE_INDEX_PREFIX": args.index_prefix,
+                **prefix,
                 "SPAN_STORE_SHARDS": str(args.store.shards),
                 "SPAN_STORE_REPLICAS": str(args.store.replicas),
             },
         )
         for tool, container, schedule in (
-            (CLEANER, _cleaner(args), CLEANER_SCHEDULE),
+            (CLEANER, cleaning, CLEANER_SCHEDULE),
             (DEPENDENCIES, counting, DEPENDENCIES_SCHEDULE),
         ):
             cron_job(
                 tool, container, child, shared=args.shared, tool=tool, component="traces", user=USER, schedule=schedule
             )
         self.register_outputs({})
-
-
-def _cleaner(args: StoreJobsArgs) -> Container:
-    store = args.store
-    env: dict[str, str | SecretKey | PodField | pulumi.Output[str]] = {STORE_URL: pulumi.Output.from_input(store.url)}
-    if store.username is not None:
-        # Environment, for the cleaner can read a password from no file.
-        env["ES_USERNAME"] = store.username
-        env["ES_PASSWORD"] = SecretKey(secret=LOGIN_SECRET, key="password")
-    trust = (
-        *(("--es.tls.enabled=true",) if store.tls else ()),
-        *((f"--es.tls.ca={CA_FILE}",) if store.own_ca else ()),
-    )
-    prefix, days = f"--index-prefix={args.index_prefix}", str(cleaner_days(args.retention_hours))
-    return Container(
-        name="cleaner",
-        image=args.cleaner_image,
-        args=(prefix, *trust, days, f"$({STORE_URL})"),
-        env=env,
-        mounts=tuple(mount for mount in mounts(store) if mount.name == "ca"),
-        resources=Resources(cpu_millicores=10, memory_mib=32, cpu_limit_millicores=200, memory_limit_mib=128),
-    )

@@ -65,24 +65,12 @@ class JaegerValues:
             raise ValueError(f"jaeger.retention_hours is {self.retention_hours}; set 24 or more (indices are daily)")
 
 
-def cleaner_days(retention_hours: int) -> int:
-    """The days to tell `es-index-cleaner`, so that no span younger than `retention_hours` is deleted.
-
-    The cleaner counts today as the first day, and the last span of a daily index is a day younger than its first:
-    told N, it keeps the indices of the last N days, today included, so at least (N - 1) * 24 hours. Run just after
-    midnight UTC it leaves nothing older than N * 24 hours.
-
-    Raises ValueError for less than one hour.
-    """
-    if retention_hours < 1:
-        raise ValueError(f"retention_hours is {retention_hours}; set 1 or more")
-    return math.ceil(retention_hours / 24) + 1
-
-
 def shards_in_use(retention_hours: int, shards: int, replicas: int) -> int:
     """Shards, copies included, of all daily indices that are kept at once: spans, services, dependencies."""
     daily_indices = 3
-    return (cleaner_days(retention_hours) + 1) * daily_indices * shards * (1 + replicas)
+    # Today's, those of the days before that reach into the retention, and at midnight one that is about to go.
+    days = math.ceil(retention_hours / 24) + 2
+    return days * daily_indices * shards * (1 + replicas)
 
 
 def _backend(base: Mapping[str, Any], values: JaegerValues) -> documents.Document:

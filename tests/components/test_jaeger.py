@@ -30,7 +30,6 @@ def jaeger(settings: JaegerSettings | None = None, **store: Any) -> Recording:
             shared=shared(),
             settings=settings or JaegerSettings(),
             image="jaeger:1",
-            cleaner_image="cleaner:1",
             python_image="python:3",
             store=SpanStore(**{**STORE, **store}),
             platform=PLATFORM,
@@ -94,18 +93,19 @@ def test_password_and_authority_are_files_for_jaeger() -> None:
     assert "ca_file: /etc/span-store/ca/ca.crt" in told
 
 
-def test_the_cleaner_keeps_72_hours_in_its_own_count_and_the_stacks_prefix() -> None:
-    job = jaeger().only("CronJob", "jaeger-es-index-cleaner")
+def test_the_cleaner_knows_the_retention_and_the_stacks_prefix_and_runs_on_the_hour() -> None:
+    job = jaeger().only("CronJob", "jaeger-index-cleaner")
     [container] = pod(job)["containers"]
-    assert container["args"] == ["--index-prefix=test", "--es.tls.enabled=true", "4", "$(SPAN_STORE_URL)"]
-    assert job["spec"]["timeZone"] == "Etc/UTC"
+    assert container["command"][-1] == "clean"
+    told = environment(container)
+    assert (told["SPAN_STORE_RETENTION_HOURS"], told["SPAN_STORE_INDEX_PREFIX"]) == ("72", "test")
+    assert (job["spec"]["schedule"], job["spec"]["timeZone"]) == ("0 * * * *", "Etc/UTC")
 
 
 def test_the_cleaner_logs_in_and_trusts_what_jaeger_trusts() -> None:
-    [container] = pod(jaeger(username="jaeger", own_ca=True).only("CronJob", "jaeger-es-index-cleaner"))["containers"]
-    assert "--es.tls.ca=/etc/span-store/ca/ca.crt" in container["args"]
-    assert [one["mountPath"] for one in container["volumeMounts"]] == ["/etc/span-store/ca"]
-    assert environment(container)["ES_PASSWORD"]["secretKeyRef"]["name"] == "span-store-login"
+    [container] = pod(jaeger(username="jaeger", own_ca=True).only("CronJob", "jaeger-index-cleaner"))["containers"]
+    assert environment(container)["SPAN_STORE_USERNAME"] == "jaeger"
+    assert {"/etc/span-store/login", "/etc/span-store/ca"} <= {one["mountPath"] for one in container["volumeMounts"]}
 
 
 def test_calls_are_counted_soon_after_each_window() -> None:

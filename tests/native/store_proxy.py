@@ -1,4 +1,4 @@
-"""A way to the span store that sees what goes there, and may change what comes back."""
+"""A way to the span store that sees what goes there."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -11,17 +11,11 @@ from tests.http_server import serving
 from tests.native.span_store_process import RunningStore
 
 Seen = Callable[[str, bytes], None]
-Changed = Callable[[str, bytes], bytes]
 
 
 @contextmanager
-def between(
-    store: RunningStore,
-    *,
-    seen: Seen = lambda _path, _body: None,
-    changed: Changed = lambda _path, answer: answer,
-) -> Iterator[str]:
-    """Its URL. `seen` gets every request's path and body, unpacked; `changed` says what becomes of an answer."""
+def between(store: RunningStore, *, seen: Seen) -> Iterator[str]:
+    """Its URL. `seen` gets every request's path and body, unpacked."""
     onward = httpx.Client(base_url=store.url, verify=store.trust(), timeout=60, trust_env=False)
 
     class Handler(BaseHTTPRequestHandler):
@@ -37,7 +31,7 @@ def between(
                 if name.lower() not in ("host", "content-length", "transfer-encoding", "accept-encoding", "connection")
             }
             answer = onward.request(self.command, self.path, content=body, headers=kept)
-            text = changed(self.path, answer.content)
+            text = answer.content
             self.send_response(answer.status_code)
             self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
             self.send_header("Content-Length", str(len(text)))

@@ -1,8 +1,5 @@
 """Jaeger and the programs beside it on a real OpenSearch 2.19 and a real Elasticsearch 7.17, with TLS and users."""
 
-import json
-import os
-import subprocess
 import time
 import uuid
 from collections import Counter
@@ -13,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rendering.jaeger import Role, cleaner_days
-from sandbox.toolchain import binary
+from jobs import span_store
+from rendering.jaeger import Role
 from tests.native.jaeger_process import CONFIGS, JaegerClient, parsed
-from tests.native.span_store_process import PASSWORD, PREFIX, USER, RunningStore, jaeger_on, running_store
+from tests.native.span_store_process import PREFIX, USER, RunningStore, jaeger_on, running_store
 from tests.native.spans import call, otlp, send, written_and_read
 from tests.native.store_proxy import between
 from tests.waiting import eventually
@@ -122,63 +119,68 @@ def test_a_bulk_request_is_never_over_5_mb(store: RunningStore, tmp_path: Path) 
     assert max(sizes) <= BULK_BYTES
 
 
-def cleaned(store: RunningStore, url: str, *trust: str) -> None:
-    """One run of the cleaner as its CronJob runs it, as Jaeger's user."""
-    done = subprocess.run(
-        [binary("jaeger-es-index-cleaner"), f"--index-prefix={PREFIX}", *trust, str(cleaner_days(72)), url],
-        env={**os.environ, "ES_USERNAME": USER, "ES_PASSWORD": PASSWORD},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def keep_span(store: RunningStore, started: datetime, name: str) -> None:
+    """Writes a span into the index of the day on which it started, as Jaeger does."""
+    [made] = call("front")[1][0]["scopeSpans"][0]["spans"]
+    span = {
+        "traceID": made["traceId"],
+        "spanID": made["spanId"],
+        "operationName": name,
+        "process": {"serviceName": "front"},
+        "startTimeMillis": int(started.timestamp() * 1000),
+    }
+    with store.as_jaeger() as writing:
+        writing.post(f"/{PREFIX}-jaeger-span-{started:%Y-%m-%d}/_doc", json=span).raise_for_status()
 
 
-def made_when_its_day_began(path: str, answer: bytes) -> bytes:
-    """The store's list of indices, each as old as its name says: a store makes no index of yesterday's."""
-    if "settings" not in path:
-        return answer
-    listed = json.loads(answer)
-    for name, index in listed.items():
-        if "-20" in name:
-            day = datetime.fromisoformat(name[-10:]).replace(tzinfo=UTC)
-            index["settings"]["index.creation_date"] = str(int(day.timestamp() * 1000))
-    return json.dumps(listed).encode()
+def left(store: RunningStore, name: str) -> set[datetime]:
+    """When the spans of that name that are still there started."""
+    store.administrator.post(f"/{PREFIX}-jaeger-span-*/_refresh").raise_for_status()
+    query = {"size": 1000, "query": {"term": {"operationName": name}}}
+    hits = store.administrator.post(f"/{PREFIX}-jaeger-span-*/_search", json=query).raise_for_status().json()["hits"]
+    return {datetime.fromtimestamp(hit["_source"]["startTimeMillis"] / 1000, UTC) for hit in hits["hits"]}
 
 
 def test_the_cleaner_deletes_nothing_younger_than_72_hours_and_everything_older_than_96(
     jaeger: JaegerClient, store: RunningStore
 ) -> None:
-    """A span of each hour of the last ten days; indices and rights to delete them are the store's own."""
+    """A span of each hour of the last ten days, and of a day that has not come. To the store every index is new."""
     written_and_read(jaeger, "front")  # Jaeger's templates are there
-    now, mark = datetime.now(UTC), "kept-or-not"
-    moments = [now - hours * HOUR - timedelta(minutes=1) for hours in range(240)]
-    with store.as_jaeger() as writing:
-        for moment in moments:
-            [made] = call("front")[1][0]["scopeSpans"][0]["spans"]
-            span = {
-                "traceID": made["traceId"],
-                "spanID": made["spanId"],
-                "operationName": mark,
-                "process": {"serviceName": "front"},
-                "startTimeMillis": int(moment.timestamp() * 1000),
-            }
-            writing.post(f"/{PREFIX}-jaeger-span-{moment:%Y-%m-%d}/_doc", json=span).raise_for_status()
+    now, name = datetime.now(UTC).replace(microsecond=0), "kept-or-not"
+    started = {now - hours * HOUR for hours in range(-24, 240)}
+    for moment in started:
+        keep_span(store, moment, name)
     others = ("other-jaeger-span-2020-01-01", "orders-2020-01-01")
-    for name in others:
-        store.administrator.put(f"/{name}").raise_for_status()
+    for other in others:
+        store.administrator.put(f"/{other}").raise_for_status()
 
-    with between(store, changed=made_when_its_day_began) as url:
-        cleaned(store, url)
-    # And by the way that it has in production. To the store itself no index is older than a minute.
-    cleaned(store, store.url, "--es.tls.enabled=true", f"--es.tls.ca={store.files / 'ca' / 'ca.crt'}")
+    for _ in range(2):  # as its CronJob runs it; again, with nothing to do
+        done = store.run("clean", SPAN_STORE_RETENTION_HOURS="72")
+        assert done.returncode == 0, done.stdout + done.stderr
 
-    store.administrator.post(f"/{PREFIX}-jaeger-span-*/_refresh").raise_for_status()
-    query = {"size": 1000, "query": {"term": {"operationName": mark}}}
-    hits = store.administrator.post(f"/{PREFIX}-jaeger-span-*/_search", json=query).raise_for_status().json()["hits"]
-    left = {datetime.fromtimestamp(hit["_source"]["startTimeMillis"] / 1000, UTC) for hit in hits["hits"]}
-    ages = {round((now - moment) / HOUR) for moment in left}
-    assert ages >= set(range(72))
-    assert max(ages) < 96
-    assert [store.administrator.head(f"/{name}").status_code for name in others] == [200, 200]
+    kept = left(store, name)
+    assert kept >= {moment for moment in started if now - moment < 72 * HOUR}
+    assert max(now - moment for moment in kept) < 96 * HOUR
+    assert [store.administrator.head(f"/{other}").status_code for other in others] == [200, 200]
     written_and_read(jaeger, "front")
+
+
+def test_a_day_goes_at_the_very_moment_when_its_last_span_is_72_hours_old(
+    jaeger: JaegerClient, store: RunningStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written_and_read(jaeger, "front")
+    monkeypatch.setenv("SPAN_STORE_URL", store.url)
+    monkeypatch.setattr(span_store, "FILES", store.files)
+    user = span_store.Store(USER, store.files / "login" / "password")
+    midnight, instant = datetime(2020, 3, 8, tzinfo=UTC), timedelta(milliseconds=1)
+    first, last, next_day = midnight - 24 * HOUR, midnight - instant, midnight
+    for moment in (first, last, next_day):
+        keep_span(store, moment, "boundary")
+
+    def left_at(now: datetime) -> set[datetime]:
+        span_store.clean(user, PREFIX, 72 * HOUR, now)
+        return left(store, "boundary")
+
+    assert left_at(midnight + 72 * HOUR - instant) == {first, last, next_day}
+    assert left_at(midnight + 72 * HOUR) == {next_day}  # when its first span is 96 hours old
+    assert left_at(midnight + 96 * HOUR) == set()

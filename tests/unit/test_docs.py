@@ -153,7 +153,7 @@ def test_configuration_reference_is_current() -> None:
 def test_readme_names_the_versions_that_run() -> None:
     images = yaml.safe_load((ROOT / "configs" / "versions.yaml").read_text())["images"]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    not_met_by_people = {"alloy", "aws_cli", "busybox", "jaeger_es_index_cleaner", "memcached", "nginx", "postgres", "python"}
+    not_met_by_people = {"alloy", "aws_cli", "busybox", "memcached", "nginx", "postgres", "python"}
 
     missing = {key: image["tag"] for key, image in images.items() if image["tag"] not in readme}
 

@@ -1,7 +1,6 @@
-"""Jaeger's configuration: three documents out of one, retention in the cleaner's days, sampling as declared."""
+"""Jaeger's configuration: three documents out of one, shards that follow from retention, sampling as declared."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +10,7 @@ import yaml
 
 from rendering import documents
 from rendering.declarations import load_platform
-from rendering.jaeger import JaegerValues, Role, cleaner_days, render_jaeger, render_ui, shards_in_use
+from rendering.jaeger import JaegerValues, Role, render_jaeger, render_ui, shards_in_use
 from rendering.sampling import UNDECLARED_SHARE, render_sampling
 from rendering.tail_sampling import TailSampling
 from sandbox.platform.manifests import PlatformSettings, services
@@ -102,34 +101,6 @@ def test_the_kind_of_store_is_a_value() -> None:
 def test_a_retention_under_a_day_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^jaeger.retention_hours is 12; set 24 or more \(indices are daily\)$"):
         JaegerValues(retention_hours=12)
-
-
-def deleted(index_day: datetime, now: datetime, days: int) -> bool:
-    """What es-index-cleaner does: delete what was created before the end of today less `days` days."""
-    end_of_today = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    return index_day < end_of_today - timedelta(days=days)
-
-
-@pytest.mark.parametrize("retention_hours", [24, 48, 72, 73, 168])
-@pytest.mark.parametrize("hour", [0, 1, 12, 23])
-def test_no_span_younger_than_the_retention_is_ever_deleted(retention_hours: int, hour: int) -> None:
-    now = datetime(2026, 3, 10, hour, 5, tzinfo=UTC)
-    days = cleaner_days(retention_hours)
-    for age_days in range(12):
-        day = (now - timedelta(days=age_days)).replace(hour=0, minute=0)
-        youngest_span = day + timedelta(days=1)
-        if deleted(day, now, days):
-            assert now - youngest_span >= timedelta(hours=retention_hours)
-
-
-def test_nothing_older_than_96_hours_is_left_after_the_run_past_midnight() -> None:
-    now = datetime(2026, 3, 10, 0, 5, tzinfo=UTC)
-    oldest_left = max(
-        age
-        for age in range(12)
-        if not deleted((now - timedelta(days=age)).replace(hour=0, minute=0), now, cleaner_days(72))
-    )
-    assert oldest_left * 24 <= 96
 
 
 def test_shards_follow_from_retention_and_copies() -> None:
