@@ -4,7 +4,6 @@
     python3 span_store.py users          makes the user that Jaeger logs in as, with the rights it needs and no more
     python3 span_store.py dependencies   counts which service called which, for Jaeger's dependency graph
     python3 span_store.py clean          deletes the indices of days that are past retention
-    python3 span_store.py snapshot       takes this hour's snapshot of the indices, and deletes those past retention
 
 SPAN_STORE_URL is the store's address and SPAN_STORE_USERNAME whom to log in as (nobody where it is not set). The files
 below SPAN_STORE_FILES (/etc/span-store) are mounted: login/password, ca/ca.crt (where it is missing, the system's roots
@@ -252,65 +251,12 @@ def clean(store: Store, prefix: str, retention: timedelta, now: datetime) -> Non
             print(f"{index}: deleted", flush=True)
 
 
-# --- snapshots: the same indices once more, outside the nodes' own volumes
-
-REPOSITORY = "/_snapshot/spans"
-FOLDER = "spans"  # below the path.repo of every node
-SNAPSHOT_SECONDS = 480
-
-
-def snapshot_name(prefix: str, hour: datetime) -> str:
-    """A snapshot's name: one an hour."""
-    return f"{prefix}-{hour:%Y-%m-%d-%H}"
-
-
-def snapshot_hour(snapshot: str, prefix: str) -> datetime | None:
-    """The hour of one of our snapshots, by its name; None for one that somebody else took."""
-    found = re.fullmatch(rf"{re.escape(prefix)}-(\d{{4}}-\d\d-\d\d)-(\d\d)", snapshot)
-    return datetime.fromisoformat(f"{found[1]}T{found[2]}:00").replace(tzinfo=UTC) if found else None
-
-
-def take_snapshot(master: Store, prefix: str, retention: timedelta, now: datetime) -> None:
-    """Sees to it that the hour's snapshot is there and whole. No span of one that is past retention is still kept."""
-    # Said again it changes nothing, but every node shows that it can write there.
-    master.ask("PUT", REPOSITORY, {"type": "fs", "settings": {"location": FOLDER}})
-    name, until = snapshot_name(prefix, now), time.monotonic() + SNAPSHOT_SECONDS
-    known = _snapshots(master)
-    if known.get(name) not in ("SUCCESS", "IN_PROGRESS"):
-        if name in known:  # one that failed, or lacks shards
-            master.ask("DELETE", f"{REPOSITORY}/{name}")
-        master.ask("PUT", f"{REPOSITORY}/{name}", {"indices": f"{prefix}-jaeger-*", "include_global_state": False})
-    while (state := _snapshots(master)[name]) == "IN_PROGRESS" and time.monotonic() < until:
-        time.sleep(RETRY_SECONDS)
-    if state != "SUCCESS":
-        raise SystemExit(f"snapshot {name} is {state}; GET {REPOSITORY}/{name} says why")
-    print(f"snapshot {name} is there", flush=True)
-    for old in sorted(known):
-        hour = snapshot_hour(old, prefix)
-        if hour is not None and now - hour >= retention + timedelta(hours=1):
-            master.ask("DELETE", f"{REPOSITORY}/{old}")
-            print(f"snapshot {old}: deleted", flush=True)
-
-
-def _snapshots(master: Store) -> dict[str, str]:
-    """Names and states."""
-    return {one["snapshot"]: one["state"] for one in master.ask("GET", f"{REPOSITORY}/_all")["snapshots"]}
-
-
-def administrator() -> Store:
-    return Store(os.environ["SPAN_STORE_MASTER_USERNAME"], FILES / "master" / "password")
-
-
-def kept() -> timedelta:
-    return timedelta(hours=int(os.environ["SPAN_STORE_RETENTION_HOURS"]))
-
-
 def main(command: str) -> None:
     store = Store(os.environ.get("SPAN_STORE_USERNAME"), FILES / "login" / "password")
     if command == "wait":
         wait(store)
     elif command == "users":
-        master = administrator()
+        master = Store(os.environ["SPAN_STORE_MASTER_USERNAME"], FILES / "master" / "password")
         wait(master)
         role = json.loads((FILES / "users" / "role.json").read_text())
         make_user(master, role, str(store.username), (FILES / "login" / "password").read_text().rstrip())
@@ -318,11 +264,10 @@ def main(command: str) -> None:
     elif command == "dependencies":
         count_dependencies(store, os.environ["SPAN_STORE_INDEX_PREFIX"], datetime.now(UTC))
     elif command == "clean":
-        clean(store, os.environ["SPAN_STORE_INDEX_PREFIX"], kept(), datetime.now(UTC))
-    elif command == "snapshot":
-        take_snapshot(administrator(), os.environ["SPAN_STORE_INDEX_PREFIX"], kept(), datetime.now(UTC))
+        retention = timedelta(hours=int(os.environ["SPAN_STORE_RETENTION_HOURS"]))
+        clean(store, os.environ["SPAN_STORE_INDEX_PREFIX"], retention, datetime.now(UTC))
     else:
-        raise SystemExit(f"command is {command}; write wait, users, dependencies, clean or snapshot")
+        raise SystemExit(f"command is {command}; write wait, users, dependencies or clean")
 
 
 if __name__ == "__main__":
