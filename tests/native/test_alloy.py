@@ -2,13 +2,17 @@
 
 import subprocess
 import time
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from rendering import documents
 from rendering.collectors import metric_of
 from rendering.promtail import NODE_PLACEHOLDER
 from sandbox.toolchain import binary
+from tests.http_server import serving
 from tests.native.collector_process import counted, running_collector, stack_configuration
 from tests.native.loki_process import LokiClient, free_port, running_loki
 from tests.native.test_log_collectors import cri, pod_labels
@@ -29,6 +33,39 @@ def test_it_takes_what_is_rendered_without_a_complaint(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert f'field = "spec.nodeName={NODE_PLACEHOLDER}"' in done.stdout
     assert "max_backoff_retries = 0" in done.stdout  # without end
+
+
+def test_it_asks_for_the_pods_of_its_own_node_alone(tmp_path: Path) -> None:
+    """What the API server is asked, by the stack's configuration with the node's name put in."""
+    asked: set[str] = set()
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.add(parse_qs(urlsplit(self.path).query).get("fieldSelector", [""])[0])
+            answer = b'{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}'
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with serving(Server) as url:
+        document = documents.load_text(stack_configuration("alloy").replace(NODE_PLACEHOLDER, "node-7"))
+        document["scrape_configs"] = document["scrape_configs"][:1]
+        document["scrape_configs"][0]["kubernetes_sd_configs"][0]["api_server"] = url
+        config = tmp_path / "promtail.yaml"
+        config.write_text(documents.dump(document))
+        where = (f"--server.http.listen-addr=127.0.0.1:{free_port()}", f"--storage.path={tmp_path / 'alloy'}")
+        command = [binary("alloy"), "run", "--config.format=promtail", "--disable-reporting", *where, config]
+        with (tmp_path / "alloy.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+            try:
+                eventually(lambda: asked, 60)
+                time.sleep(2)  # it watches after it has listed
+            finally:
+                process.kill()
+    assert asked == {"spec.nodeName=node-7"}
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from rendering import documents
-from rendering.collectors import ALLOYS_METRICS, in_names_of, metric_of
+from rendering.collectors import ALLOYS_METRICS, Collector, in_names_of, metric_of
 from rendering.dashboards import all_dashboards
 from rendering.declarations import load_services
 from rendering.documents import Document
@@ -42,7 +42,7 @@ def test_the_dashboards_are_the_same_but_for_names() -> None:
 
 
 def test_alloy_is_scraped_in_promtails_place() -> None:
-    names = {collector: [job.name for job in stack_jobs("m", "a", collector)] for collector in ("promtail", "alloy")}
+    names = {collector: [job.name for job in stack_jobs("m", "a", collector)] for collector in get_args(Collector)}
     assert [name.replace("promtail", "alloy") for name in names["promtail"]] == names["alloy"]
     assert "alloy" in names["alloy"]
 
