@@ -58,7 +58,7 @@ def test_it_asks_for_the_pods_of_its_own_node_alone(tmp_path: Path) -> None:
         config = tmp_path / "promtail.yaml"
         config.write_text(documents.dump(document))
         where = (f"--server.http.listen-addr=127.0.0.1:{free_port()}", f"--storage.path={tmp_path / 'alloy'}")
-        command = [binary("alloy"), "run", "--config.format=promtail", "--disable-reporting", *where, config]
+        command = [str(binary("alloy")), "run", "--config.format=promtail", "--disable-reporting", *where, str(config)]
         with (tmp_path / "alloy.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
             try:
                 eventually(lambda: asked, 60)
