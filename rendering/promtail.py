@@ -215,8 +215,8 @@ def render_alloy(base: Mapping[str, Any], values: PromtailValues) -> str:
     """The same configuration for Grafana Alloy, which reads Promtail's format (`--config.format=promtail`).
 
     Four things are Promtail's alone: its own server; the limit of a line's length (Loki cuts at the same length);
-    labels from the command line, and the label `__host__`. In place of these two the text holds NODE_PLACEHOLDER: Alloy asks
-    the API server for the pods of its own node.
+    labels from the command line, and the label `__host__`. In place of these two the text holds NODE_PLACEHOLDER:
+    Alloy asks the API server for the pods of its own node.
     """
     document = documents.load_text(render_promtail(base, values))
     for key in ("server", "limits_config"):
