@@ -9,8 +9,6 @@ NODE ?= real
 STACK ?= prod
 VENV := .venv
 BIN := $(VENV)/bin
-# What waits for the sandbox most of the time, and beside it what computes.
-TWO_PROCESSES := -n 2 --dist loadgroup
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help up test test-full check format docs preview down clean bench lock golden
@@ -24,17 +22,17 @@ up: $(VENV)/ready ## the stack on this machine: sandbox, `pulumi up`, URLs (NODE
 
 test: check ## checks, native checks, rules, end to end: begins by destroying the stack, ends with make down; make up brings it back
 	@$(BIN)/python -m sandbox up --node $(NODE)
-	@$(BIN)/python -m pytest $(TWO_PROCESSES) -m "not full" tests/e2e tests/native tests/rules
+	@$(BIN)/python -m pytest -m "not full" tests/native tests/rules tests/e2e
 
 test-full: check ## as test (destroys the stack too), and what takes long
 	@$(BIN)/python -m sandbox up --node $(NODE)
-	@$(BIN)/python -m pytest $(TWO_PROCESSES) tests/e2e tests/native tests/rules
+	@$(BIN)/python -m pytest tests/native tests/rules tests/e2e
 
 check: $(VENV)/ready ## format, lint, types, quick tests; no cluster, no toolchain
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q $(TWO_PROCESSES) tests/unit tests/components tests/program
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/components tests/program
 
 format: $(VENV)/ready ## rewrite the code in the one style
 	@$(BIN)/ruff format .

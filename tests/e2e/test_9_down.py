@@ -31,11 +31,7 @@ def processes_left() -> list[str]:
         "sandbox.aws.provider",
         "org.opensearch.bootstrap.OpenSearch",
     )
-    own, runner = psutil.Process(), psutil.Process(os.getppid())
-    # Tests in another process have such programs too.
-    beside = {*runner.children(recursive=True)} - {own, *own.children(recursive=True)}
-    running = (process for process in psutil.process_iter(["cmdline"]) if process not in beside)
-    commands = (" ".join(process.info["cmdline"] or []) for process in running)
+    commands = (" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
     return [command for command in commands if any(mark in command for mark in marks)]
 
 
