@@ -27,8 +27,7 @@ _SHARDS_TOLD_AT = 0.8
 
 def check_alerts(settings: PrometheusSettings, teams: Teams) -> None:
     """Raise RuleError for a change to an alert that cannot be made; asked before any resource exists."""
-    files = {f"{tool}/{name}": document for tool in TOOLS for name, document in _native(tool).items()}
-    check_overrides(files, _overrides(settings, {}), [team.name for team in teams.teams])
+    check_overrides(_of_all_tools(), _overrides(settings, {}), [team.name for team in teams.teams])
 
 
 def thresholds(settings: PrometheusSettings, span_store: SpanStoreSettings) -> dict[str, float]:
@@ -41,8 +40,7 @@ def thresholds(settings: PrometheusSettings, span_store: SpanStoreSettings) -> d
 
 def limits(settings: PrometheusSettings, derived: Mapping[str, float]) -> dict[str, float]:
     """The threshold in force of every alert that has one, of all tools. derived: as of `rule_files`."""
-    files = {f"{tool}/{name}": document for tool in TOOLS for name, document in _native(tool).items()}
-    return thresholds_in_force(files, _overrides(settings, derived))
+    return thresholds_in_force(_of_all_tools(), _overrides(settings, derived))
 
 
 def rule_files(
@@ -72,6 +70,10 @@ def rule_files(
 def _native(tool: str) -> Mapping[str, Document]:
     """Read once, for checks and for text; both leave it as it is."""
     return load_rule_files(CONFIGS / tool / "rules")
+
+
+def _of_all_tools() -> Mapping[str, Document]:
+    return {f"{tool}/{name}": document for tool in TOOLS for name, document in _native(tool).items()}
 
 
 def _overrides(settings: PrometheusSettings, derived: Mapping[str, float]) -> dict[str, Override]:

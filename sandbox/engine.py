@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from sandbox import aws, toolchain
+from sandbox import aws, secret_file, toolchain
 from sandbox.errors import SandboxError
 from sandbox.paths import repo_root
 
@@ -126,9 +125,7 @@ class Engine:
 
     def _passphrase(self) -> Path:
         path = self.folder / "pulumi-passphrase"
-        if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(24))
+        secret_file.made_once(path, 24)
         return path
 
 

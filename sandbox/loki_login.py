@@ -3,8 +3,8 @@
 import base64
 import hashlib
 import os
-import secrets
 
+from sandbox import secret_file
 from sandbox.paths import state_dir
 
 USER = "sandbox"
@@ -24,8 +24,4 @@ def htpasswd() -> str:
 
 
 def _password() -> str:
-    path = state_dir() / "loki-password"
-    if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
-            handle.write(secrets.token_urlsafe(18))
-    return path.read_text()
+    return secret_file.made_once(state_dir() / "loki-password", 18)

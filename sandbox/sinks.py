@@ -5,12 +5,11 @@ the process.
 """
 
 import json
-import secrets
 import sys
 from pathlib import Path
 from typing import Any
 
-from sandbox import processes
+from sandbox import processes, secret_file
 from sandbox.aws import certificates, ports
 from sandbox.paths import state_dir
 
@@ -49,11 +48,7 @@ def url(path: str) -> str:
 
 def mail_login() -> str:
     """The password of SMTP_USER at the mail sink, made at its first start."""
-    path = state_dir() / "sinks-smtp-password"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(18))
-    return path.read_text()
+    return secret_file.made_once(state_dir() / "sinks-smtp-password", 18)
 
 
 def mail_certificates() -> Path:
