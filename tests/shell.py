@@ -9,6 +9,9 @@ from sandbox.paths import repo_root
 LINES_TYPED: list[str] = []
 """Every line that this run of the tests has typed."""
 
+# What `make` tells the commands that it runs; a person at a keyboard has none of it.
+_OF_MAKE = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "NODE", "MARKS"}
+
 
 def typed(
     text: str, environment: Mapping[str, str], *, folder: Path | None = None, timeout_seconds: float = 400
@@ -18,7 +21,7 @@ def typed(
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
         cwd=folder or repo_root(),
-        env=environment,
+        env={name: value for name, value in environment.items() if name not in _OF_MAKE},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

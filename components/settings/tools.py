@@ -173,7 +173,7 @@ class LogsSettings(Model):
     """The collector of logs on each node."""
 
     collector: Collector = "promtail"
-    resources: Resources = container_resources(50, 96, 500, 256)
+    resources: Resources = container_resources(50, 96, 1000, 256)
     drop_debug: bool = Field(default=False, description="lines of level debug and trace are dropped, and counted")
     lines_per_second: Quantity = Field(default=1000, description="of one service, on one node; what is over is dropped")
     burst_lines: Quantity = 2000

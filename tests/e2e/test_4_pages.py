@@ -33,6 +33,7 @@ from tests.page_commands import (
     inline,
     searches,
 )
+from tests.page_queries import found_in_time, result_of
 from tests.pages import MAY_BE_EMPTY, PAGES, ROOT, RUNBOOKS, Block, blocks
 from tests.shell import typed
 from tests.waiting import eventually
@@ -145,40 +146,6 @@ def answering(urls: dict[str, str]) -> Iterator[None]:
     eventually(lambda: httpx.get(f"{urls['grafana']}/api/health").is_success, 120)
 
 
-def labels_of(result: dict[str, Any]) -> dict[str, str]:
-    return dict(result.get("metric") or result.get("stream") or {})
-
-
-def figures_of(block: Block, results: list[Any]) -> list[float]:
-    """The values of an instant query; of a query for lines, how many there are."""
-    if block.language == "promql":
-        return [float(each["value"][1]) for each in results]
-    return [sum(len(each["values"]) for each in results)]
-
-
-ASKED_AT = {"promql": ("prometheus", "/api/v1/query"), "logql": ("loki", "/loki/api/v1/query_range")}
-
-
-def result_of(block: Block, urls: dict[str, str], query: str) -> list[Any]:
-    tool, path = ASKED_AT[block.language]
-    answer = httpx.get(f"{urls[tool]}{path}", params={"query": query}, timeout=60)
-    assert answer.status_code == 200, answer.text
-    found: list[Any] = answer.json()["data"]["result"]
-    return found
-
-
-def found_in_time(block: Block, urls: dict[str, str], query: str, seconds: float) -> list[Any]:
-    """What it finds once that is what the page says."""
-
-    def found() -> list[Any]:
-        results = result_of(block, urls, query)
-        told = (figures_of(block, results), [str(labels_of(each)) for each in results])
-        assert block.is_met_by(*told), f"{block}: {block.expected} of {told}"
-        return results
-
-    return eventually(found, seconds)
-
-
 # What runbooks ask for beyond what alerts do (NOT_YET), and cannot be on a healthy sandbox.
 NOT_HERE = {
     "alertmanager_cluster_messages_received_total": "one replica here; production has peers",
@@ -241,6 +208,17 @@ def test_a_search_for_traces_finds_some(line: str, definitions: str, run: Run, a
 def test_a_runbooks_query_is_answered(block: Block, urls: dict[str, str], filled: Callable[[str], str]) -> None:
     """What an alert asks for is mostly not there when all is well; the query is right all the same."""
     result_of(block, urls, filled(block.text))
+
+
+@pytest.mark.parametrize("block", blocks("logql", *RUNBOOKS), ids=str)
+def test_a_runbooks_query_selects_streams_that_loki_has(
+    block: Block, urls: dict[str, str], filled: Callable[[str], str]
+) -> None:
+    """Whatever lines it then looks for are rightly none when all is well; without streams it would never find any."""
+    selected = re.findall(r"{[^}]*}", filled(block.text))
+    assert selected
+    for selector in selected:
+        assert result_of(block, urls, f"sum(count_over_time({selector}[1h]))"), selector
 
 
 @pytest.fixture(scope="module")

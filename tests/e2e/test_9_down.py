@@ -10,9 +10,8 @@ from tests.shell import typed
 
 
 def printed(command: str) -> str:
-    """What it prints on both streams; typed in a shell of its own, not in the `make test` that this is a part of."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "NODE")}
-    done = typed(command, environment)
+    """What it prints on both streams."""
+    done = typed(command, os.environ)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr
 
