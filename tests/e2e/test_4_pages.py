@@ -218,7 +218,8 @@ def test_a_runbooks_query_selects_streams_that_loki_has(
     selected = re.findall(r"{[^}]*}", filled(block.text))
     assert selected
     for selector in selected:
-        assert result_of(block, urls, f"sum(count_over_time({selector}[1h]))"), selector
+        query = f"sum(count_over_time({selector}[1h]))"
+        assert eventually(lambda asked=query: result_of(block, urls, asked), 30), selector  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module")
