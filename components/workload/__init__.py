@@ -63,13 +63,18 @@ class WorkloadArgs:
 
 
 class Workload(pulumi.ComponentResource):
-    """ServiceAccount, volumes, the controller, its Service and disruption budget."""
+    """ServiceAccount, volumes, the controller, its Service and disruption budget.
+
+    What it depends on is what its pods need: the controller waits for that, and nothing else does.
+    """
 
     service_account: core.v1.ServiceAccount
     controller: apps.v1.Deployment | apps.v1.StatefulSet | apps.v1.DaemonSet
 
     def __init__(self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("observability:index:Workload", name, None, opts)
+        own = pulumi.ResourceOptions.merge(opts, None)  # a copy
+        needed, own.depends_on = own.depends_on, None
+        super().__init__("observability:index:Workload", name, None, own)
         child = pulumi.ResourceOptions(parent=self)
 
         self.service_account = core.v1.ServiceAccount(
@@ -111,8 +116,9 @@ class Workload(pulumi.ComponentResource):
             )
         if args.replicas > 1:
             _disruption_budget(name, args, child)
-        # Waits for the account and the claims only: the Service needs nothing of the pods, nor they of it.
+        # The Service needs nothing of the pods, nor they of it.
         after = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[self.service_account, *claims]))
+        after = pulumi.ResourceOptions.merge(after, pulumi.ResourceOptions(depends_on=needed))
         self.controller = _CONTROLLERS[args.kind](name, args, after)
         self.register_outputs({"name": args.tool, "namespace": args.namespace})
 

@@ -151,7 +151,12 @@ class Board:
             panel["id"] = number
             for place in (panel, panel.get("fieldConfig", {}).get("defaults", {})):
                 if place.get("links"):
-                    place["links"] = [link for link in place["links"] if leads_to(link["url"]) not in missing]
+                    # of what the SDK writes, only these mean something on a panel
+                    place["links"] = [
+                        {"title": link["title"], "url": link["url"]}
+                        for link in place["links"]
+                        if leads_to(link["url"]) not in missing
+                    ]
             for thresholds in _thresholds(panel.get("fieldConfig", {})):
                 thresholds["steps"] = with_bounds(thresholds["steps"], limits)
         return json.dumps(document, separators=(",", ":"), sort_keys=True) + "\n"
