@@ -1,10 +1,9 @@
 """Passwords of the platform's PostgreSQL, made once per sandbox and kept outside the clone."""
 
-import json
-import os
-import secrets
+from pathlib import Path
 
 from sandbox.paths import state_dir
+from sandbox.secret_file import made_once
 
 # What the exporter logs in as: the role, not the server's administrator.
 MONITORING_USER = "observability"
@@ -12,19 +11,18 @@ _NAMES = ("postgres", MONITORING_USER)
 
 
 def passwords() -> dict[str, str]:
-    """Password by PostgreSQL role. Made on the first call and kept, readable to this user only, until `down`."""
-    path = state_dir() / "platform-passwords.json"
-    if not path.exists():
-        made = {name: secrets.token_hex(16) for name in _NAMES}
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
-            json.dump(made, handle)
-    known: dict[str, str] = json.loads(path.read_text())
-    return known
+    """Password by PostgreSQL role. Made on the first call and kept until `down`."""
+    return {name: made_once(_path(name), 16) for name in _NAMES}
 
 
 def forget() -> None:
     """Removes what `passwords` keeps; the next call makes new ones."""
-    (state_dir() / "platform-passwords.json").unlink(missing_ok=True)
+    for name in _NAMES:
+        _path(name).unlink(missing_ok=True)
+
+
+def _path(role: str) -> Path:
+    return state_dir() / f"platform-password-{role}"
 
 
 def postgres_password() -> str:
