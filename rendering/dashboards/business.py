@@ -7,8 +7,6 @@ from rendering.dashboards.panels import GREEN, HALF, ORANGE, QUARTER, RED, THIRD
 from rendering.dashboards.queries import Promql
 from rendering.datasources import Folder
 
-EVERY = "$__rate_interval"
-
 
 def board() -> Board:
     return Board(
@@ -112,8 +110,8 @@ def _generations() -> Row:
                 about="IaC generations per second over 15 minutes.",
                 queries=[
                     Promql("platform:iac_generations:rate15m", "all"),
-                    Promql(f"sum(rate(iac_generation_success_total[{EVERY}]))", "succeeded"),
-                    Promql(f"sum(rate(iac_generation_failed_total[{EVERY}]))", "failed"),
+                    Promql("platform:iac_generation_successes:rate15m", "succeeded"),
+                    Promql("platform:iac_generation_failures:rate15m", "failed"),
                 ],
                 unit="ops",
                 links=_links("iac-generator"),

@@ -76,7 +76,7 @@ def _health() -> Row:
 
 
 def _flow() -> Row:
-    took = f"sum by (le) (rate(promtail_request_duration_seconds_bucket{WHERE}[{EVERY}]))"
+    took = 'sum by (le) (node_le:promtail_request_duration_seconds_bucket:rate5m{node=~"$node"})'
     return Row(
         "From file to Loki",
         [

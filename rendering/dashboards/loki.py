@@ -10,6 +10,7 @@ from rendering.datasources import Folder
 
 LINKS = (*leads("loki"), TO_LOGS, to(Uid.S3, "S3"))
 EVERY = "$__rate_interval"
+PUSHES = '{route="loki_api_v1_push"}'
 # The name is older than the TSDB index, and stayed.
 COMPACTED = "loki_boltdb_shipper_compact_tables_operation_last_successful_run_timestamp_seconds"
 
@@ -74,8 +75,6 @@ def _health() -> Row:
 
 
 def _writing() -> Row:
-    buckets = 'loki_request_duration_seconds_bucket{route="loki_api_v1_push"}'
-    pushes = f"sum by (le) (rate({buckets}[{EVERY}]))"
     return Row(
         "Taking lines in",
         [
@@ -101,8 +100,8 @@ def _writing() -> Row:
                 title="Time to accept a push",
                 about="How long an agent waits for its batch to be accepted.",
                 queries=[
-                    Promql(f"histogram_quantile(0.5, {pushes})", "median"),
-                    Promql(f"histogram_quantile(0.99, {pushes})", "99th percentile"),
+                    Promql(f"route:loki_request_duration_seconds:p50_rate5m{PUSHES}", "median"),
+                    Promql(f"route:loki_request_duration_seconds:p99_rate5m{PUSHES}", "99th percentile"),
                 ],
                 unit="s",
                 links=LINKS,
@@ -115,7 +114,6 @@ def _writing() -> Row:
 
 def _chunks() -> Row:
     calls = f"rate(loki_s3_request_duration_seconds_count[{EVERY}])"
-    took = f"sum by (operation, le) (rate(loki_s3_request_duration_seconds_bucket[{EVERY}]))"
     ratio = "rate(loki_ingester_chunk_compression_ratio_{}[1h])"
     return Row(
         "Chunks and S3",
@@ -131,7 +129,7 @@ def _chunks() -> Row:
             panels.graph(
                 title="S3 time, 99th percentile",
                 about="Duration of requests to the bucket, by operation.",
-                queries=[Promql(f"histogram_quantile(0.99, {took})", "{{operation}}")],
+                queries=[Promql("operation:loki_s3_request_duration_seconds:p99_rate5m", "{{operation}}")],
                 unit="s",
                 links=LINKS,
                 width=THIRD,
@@ -181,7 +179,6 @@ def _chunks() -> Row:
 
 
 def _reading() -> Row:
-    took = f"sum by (type, le) (rate(loki_logql_querystats_latency_seconds_bucket[{EVERY}]))"
     hits, asked = (f"sum by (name) (rate(loki_cache_{kind}[{EVERY}]))" for kind in ("hits", "fetched_keys"))
     return Row(
         "Queries",
@@ -189,7 +186,7 @@ def _reading() -> Row:
             panels.graph(
                 title="Query time, 95th percentile",
                 about="Duration of LogQL queries, by kind.",
-                queries=[Promql(f"histogram_quantile(0.95, {took})", "{{type}}")],
+                queries=[Promql("type:loki_logql_querystats_latency_seconds:p95_rate5m", "{{type}}")],
                 unit="s",
                 links=LINKS,
                 width=THIRD,

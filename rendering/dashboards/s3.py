@@ -50,8 +50,9 @@ def _now() -> Row:
             panels.number(
                 title="Time, 99th percentile",
                 about="99 of 100 requests in the last hour were quicker.",
-                queries=[Promql(f"histogram_quantile(0.99, sum by (le) (rate({BUCKETS}[1h])))")],
+                queries=[Promql(f"histogram_quantile(0.99, sum by (le) (rate({BUCKETS}[1h])))", instant=True)],
                 unit="s",
+                sparkline=False,
                 links=LINKS,
                 thresholds=[(2, RED)],
             ),
@@ -82,9 +83,6 @@ def _now() -> Row:
 
 
 def _requests() -> Row:
-    def took(quantile: float) -> str:
-        return f"histogram_quantile({quantile}, sum by (operation, le) (rate({BUCKETS}[{EVERY}])))"
-
     return Row(
         "Requests",
         [
@@ -115,8 +113,8 @@ def _requests() -> Row:
                 title="Time, by operation",
                 about="Half, and 99 of 100, requests of each operation were quicker. Queries wait for reads.",
                 queries=[
-                    Promql(took(0.5), "{{operation}} median"),
-                    Promql(took(0.99), "{{operation}} 99th percentile"),
+                    Promql("operation:loki_s3_request_duration_seconds:p50_rate5m", "{{operation}} median"),
+                    Promql("operation:loki_s3_request_duration_seconds:p99_rate5m", "{{operation}} 99th percentile"),
                 ],
                 unit="s",
                 links=LINKS,

@@ -80,10 +80,13 @@ def test_every_alert_has_a_case_where_it_fires_and_one_where_it_stays_quiet() ->
     assert fires | quiet <= alerts, "a case for an alert that does not exist"
 
 
-def test_every_alert_that_is_another_with_alloy_has_its_own_cases() -> None:
-    alerts = {rule["alert"] for rule in rendered.alloys_rules()}
+def test_every_rule_that_is_another_with_alloy_has_its_own_cases() -> None:
+    rules = rendered.alloys_rules()
+    alerts = {rule["alert"] for rule in rules if "alert" in rule}
     for kind in ("fires", "quiet"):
         assert {case.subject for case in CASES if case.file == "alloy" and case.kind == kind} == alerts
+    values = {name for case in CASES if case.file == "alloy" and case.kind == "record" for name in case.body["values"]}
+    assert {rule["record"] for rule in rules if "record" in rule} == values
 
 
 def test_every_recording_rule_has_a_value_case() -> None:

@@ -32,8 +32,8 @@ def test_those_that_read_recorded_series_are_compared() -> None:
     compared = {uid for uid, load in loads.items() if dashboards.reads_recorded(load, defined)}
     of_services = {Uid.OVERVIEW, Uid.SERVICE, Uid.SLOS, Uid.BUSINESS, Uid.USAGE}
     of_nodes = {Uid.NODES, Uid.WORKLOADS}
-    # of their processes, against limits
-    of_tools = {Uid.PROMETHEUS, Uid.ALERTMANAGER, Uid.GRAFANA, Uid.LOKI, Uid.COLLECTOR, Uid.JAEGER}
+    # of their processes, against limits; of logs, percentiles too
+    of_tools = {Uid.PROMETHEUS, Uid.ALERTMANAGER, Uid.GRAFANA, Uid.LOKI, Uid.S3, Uid.COLLECTOR, Uid.JAEGER}
     assert compared == of_services | of_nodes | of_tools
 
 
