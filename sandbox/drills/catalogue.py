@@ -222,7 +222,8 @@ DRILLS = (
                 "MonitoringTargetMissing", "jaeger", "#dharma-critical", "#infrastructure-alerts", team="infrastructure"
             ),
         ),
-        seconds=480,  # up to 90 until clients are served, and as many until the pod is gone
+        # up to 90 until clients are served, as many until the pod is gone, and 300 where another tool was told of just now
+        seconds=600,
     ),
     Drill(
         name="full-volume",
