@@ -1,5 +1,6 @@
 """A fresh Loki that stores in an S3 of its own, and collectors that read files into it."""
 
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -175,7 +176,9 @@ def running_collector(
     else:
         # Promtail's own server and the limit of a line's length have no counterpart
         document = {key: part for key, part in document.items() if key not in ("server", "limits_config")}
-        storage = f"--storage.path={folder / 'alloy'}"
+        kept = folder / "alloy"
+        shutil.rmtree(kept, ignore_errors=True)  # where it got to in which file
+        storage = f"--storage.path={kept}"
         listen = f"--server.http.listen-addr=127.0.0.1:{port}"
         argv = [binary("alloy"), "run", "--config.format=promtail", "--disable-reporting", listen, storage, config]
     config.write_text(documents.dump(document))
