@@ -10,6 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from tests.native.jaeger_process import JaegerClient
+from tests.waiting import eventually
 
 
 def otlp(service: str, span_id: str, parent: str, trace_id: str, **attributes: str) -> dict[str, Any]:
@@ -45,7 +46,12 @@ def written_and_read(jaeger: JaegerClient, *services: str, by: JaegerClient | No
     """A call from service to service goes through to the store and is found again, whole; `by` another Jaeger."""
     trace_id, spans = call(*services)
     send(jaeger, spans)
-    assert len((by or jaeger).trace(trace_id, within_seconds=30)) == len(spans)
+    read_whole(by or jaeger, trace_id, len(spans))
+
+
+def read_whole(jaeger: JaegerClient, trace_id: str, spans: int) -> None:
+    """All spans of the trace are found; those of one request may be written by two, and seen one after the other."""
+    eventually(lambda: len(jaeger.trace(trace_id)) == spans, 30)
 
 
 def lot(operation: str, spans: int, padding_bytes: int) -> ExportTraceServiceRequest:

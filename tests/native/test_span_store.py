@@ -14,7 +14,7 @@ from jobs import span_store
 from rendering.jaeger import Role
 from tests.native.jaeger_process import CONFIGS, JaegerClient, parsed
 from tests.native.span_store_process import PREFIX, USER, RunningStore, jaeger_on, running_store
-from tests.native.spans import call, otlp, send, written_and_read
+from tests.native.spans import call, otlp, read_whole, send, written_and_read
 from tests.native.store_proxy import between
 from tests.waiting import eventually
 
@@ -81,7 +81,7 @@ def test_the_dependency_graph_is_what_was_called(jaeger: JaegerClient, store: Ru
     for _, spans in sent:
         send(jaeger, spans)
     for trace_id, spans in sent:
-        assert len(jaeger.trace(trace_id, within_seconds=30)) == len(spans)
+        read_whole(jaeger, trace_id, len(spans))
     for _ in range(2):  # counting again counts nothing twice
         done = store.run("dependencies")
         assert done.returncode == 0, done.stderr
@@ -116,7 +116,7 @@ def test_a_bulk_request_is_never_over_5_mb(store: RunningStore, tmp_path: Path) 
             large_ones.append(trace_id)
             sent_bytes += sum(map(len, paddings))
         eventually(lambda: sum(sizes) > sent_bytes, 90)
-        assert len(jaeger.trace(large_ones[-1], within_seconds=30)) == 121
+        read_whole(jaeger, large_ones[-1], 121)
     configured = parsed(CONFIGS / "jaeger" / "jaeger.yaml")
     assert sent_bytes < configured["exporters"]["jaeger_storage_exporter"]["queue"]["queue_size"]
     store_settings = configured["extensions"]["jaeger_storage"]["backends"]["spans"]["opensearch"]
