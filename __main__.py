@@ -119,6 +119,7 @@ def main() -> None:
             image=images.reference("opensearch"),
             python_image=images.reference("python"),
             index_prefix=jaeger.index_prefix(shared.environment),
+            retention_hours=chosen.jaeger.retention_hours,
             password=secrets.get("span_store_password"),
             master_password=secrets.get("span_store_master_password"),
             key=secrets.get("span_store_key"),

@@ -1,6 +1,7 @@
 """What a stack costs by its settings: what they ask for and take in, priced by the model (rendering/cost.py)."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -99,7 +100,8 @@ def _footprints(settings: Settings) -> tuple[cost.Footprint, ...]:
         _footprint(settings.logs.collector, settings.logs.resources, nodes),
     ]
     if store.mode == "in_cluster":
-        found.append(_footprint("span store", store.resources, store.instance_count, storage=store.storage))
+        each = _footprint("span store", store.resources, store.instance_count, storage=store.storage)
+        found.append(replace(each, shared_gib=store.snapshot_storage.size_gib if store.snapshot_storage else 0))
     of_nodes, of_cluster = exporter_requests(settings.exporters)
     found.append(asked("exporters", [*of_cluster, *(each for each in of_nodes for _ in range(nodes))]))
     of_gateway = [GATEWAY_RESOURCES] * gateway_replicas(settings.loki)

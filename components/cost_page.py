@@ -217,6 +217,7 @@ def _known(prices: Prices) -> str:
     listed = {
         f"nodes ({prices.nodes.instance_type} at ${prices.nodes.usd_per_hour} an hour)": prices.nodes,
         "EBS volumes": prices.volumes,
+        "EFS volumes": prices.shared_volumes,
         "S3": prices.objects,
         "OpenSearch Service": prices.search,
         "load balancers": prices.balancers,

@@ -11,10 +11,14 @@ from pulumi_kubernetes import core
 from components import opensearch
 from components.settings.span_store import SpanStoreSettings
 from components.shared import PART_OF, SharedOutputs
-from components.span_store import CA_CONFIG, LOGIN_SECRET, PROGRAM_CONFIG, SpanStore
-from components.span_store_users import StoreUser, StoreUserArgs
+from components.span_store import CA_CONFIG, LOGIN_SECRET, PROGRAM_CONFIG, SpanStore, program
+from components.span_store_users import MASTER, MASTER_USERNAME, USER, StoreUser, StoreUserArgs
+from components.workload.cron import cron_job
 from components.workload.spec import metadata
 
+SNAPSHOTS = "span-store-snapshots"
+# Half an hour from the index cleaner's runs: the store refuses to delete an index while it copies it.
+SNAPSHOTS_SCHEDULE = "30 * * * *"
 _PROGRAM = Path(__file__).resolve().parents[1] / "jobs" / "span_store.py"
 
 
@@ -25,6 +29,7 @@ class ElasticsearchArgs:
     image: str  # used in_cluster only
     python_image: str
     index_prefix: str
+    retention_hours: int
     password: pulumi.Output[str] | None  # of settings.username; None where the store asks for no login
     master_password: pulumi.Output[str] | None  # of settings.master_username
     key: pulumi.Output[str] | None  # of settings.certificate
@@ -69,7 +74,7 @@ class Elasticsearch(pulumi.ComponentResource):
             tls=settings.mode != "external" or (settings.url or "").startswith("https://"),
         )
         if settings.master_username is not None:
-            StoreUser(
+            user = StoreUser(
                 f"{name}-user",
                 StoreUserArgs(
                     shared=args.shared,
@@ -82,7 +87,28 @@ class Elasticsearch(pulumi.ComponentResource):
                 ),
                 pulumi.ResourceOptions(parent=self, depends_on=given),
             )
+            if settings.mode == "in_cluster":
+                self._snapshots(args, pulumi.ResourceOptions(parent=self, depends_on=[user]))
         self.register_outputs({"url": self.url})
+
+    def _snapshots(self, args: ElasticsearchArgs, opts: pulumi.ResourceOptions) -> None:
+        """A CronJob that takes a snapshot each hour; a managed domain's are AWS's to take."""
+        env = {
+            MASTER_USERNAME: args.settings.master_username or "",
+            "SPAN_STORE_INDEX_PREFIX": args.index_prefix,
+            "SPAN_STORE_RETENTION_HOURS": str(args.retention_hours),
+        }
+        container = program("snapshot", args.python_image, "snapshot", self.store, env=env, more=(MASTER,))
+        cron_job(
+            SNAPSHOTS,
+            container,
+            opts,
+            shared=args.shared,
+            tool=SNAPSHOTS,
+            component="traces",
+            user=USER,
+            schedule=SNAPSHOTS_SCHEDULE,
+        )
 
 
 def _required(secret: pulumi.Output[str] | None) -> pulumi.Output[str]:

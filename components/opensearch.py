@@ -1,4 +1,4 @@
-"""OpenSearch in the cluster: a StatefulSet with TLS everywhere, users, and a volume for each node."""
+"""OpenSearch in the cluster: a StatefulSet with TLS everywhere, users, a volume for each node, one for snapshots."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from components.settings.span_store import SpanStoreSettings
 from components.shared import PART_OF, Endpoint, SharedOutputs
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import (
+    Claim,
     ConfigMapFiles,
     Container,
     Data,
@@ -32,7 +33,7 @@ USER = 1000
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "opensearch"
 
 _HOME = "/usr/share/opensearch"
-_CONFIG, _SECRET = "opensearch-config", "opensearch-secrets"
+_CONFIG, _SECRET, _SNAPSHOTS = "opensearch-config", "opensearch-secrets", "opensearch-snapshots"
 
 
 def url(namespace: str) -> str:
@@ -72,6 +73,7 @@ class OpenSearch(pulumi.ComponentResource):
             string_data={"node-key.pem": args.key, "master-password": args.master_password},
             opts=child,
         )
+        snapshots = _snapshots(name, args, child)
         Workload(
             name,
             WorkloadArgs(
@@ -89,9 +91,27 @@ class OpenSearch(pulumi.ComponentResource):
                 config_checksum=checksum(files),
                 termination_grace_seconds=120,
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=[config, secret]),
+            pulumi.ResourceOptions(parent=self, depends_on=[config, secret, snapshots]),
         )
         self.register_outputs({"url": url(shared.namespace)})
+
+
+def _snapshots(name: str, args: OpenSearchArgs, child: pulumi.ResourceOptions) -> core.v1.PersistentVolumeClaim:
+    """The volume that every node writes its part of a snapshot to."""
+    shared, wanted = args.shared, args.settings.snapshot_storage
+    assert wanted is not None  # noqa: S101 - the settings have refused this
+    guarded = pulumi.ResourceOptions(protect=shared.protect_data, retain_on_delete=shared.protect_data)
+    return core.v1.PersistentVolumeClaim(
+        f"{name}-snapshots",
+        # may be bound only when its first pod is scheduled, so there is nothing to wait for yet
+        metadata=metadata(_SNAPSHOTS, shared.namespace, shared.selector(TOOL), {"pulumi.com/skipAwait": "true"}),
+        spec=core.v1.PersistentVolumeClaimSpecArgs(
+            access_modes=["ReadWriteMany"],
+            storage_class_name=wanted.storage_class,
+            resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": f"{wanted.size_gib}Gi"}),
+        ),
+        opts=pulumi.ResourceOptions.merge(child, guarded),
+    )
 
 
 def configuration(count: int) -> str:
@@ -150,6 +170,7 @@ def _node(args: OpenSearchArgs) -> Container:
         mounts=(
             Mount(name="data", path=f"{_HOME}/data", source=Data(), read_only=False),
             Mount(name="logs", path=f"{_HOME}/logs", source=EmptyDir(size_mib=256), read_only=False),
+            Mount(name="snapshots", path=f"{_HOME}/snapshots", source=Claim(name=_SNAPSHOTS), read_only=False),
             _CONFIG_FOLDER,
             _TMP,
         ),

@@ -16,6 +16,9 @@ from rendering.span_store import render_role
 TOOL = "span-store-user"
 USER = 65534
 _MASTER_SECRET = "span-store-master"
+# For jobs/span_store.py: who the administrator is, and where the password is.
+MASTER_USERNAME = "SPAN_STORE_MASTER_USERNAME"
+MASTER = Mount(name="master", path="/etc/span-store/master", source=SecretFiles(name=_MASTER_SECRET))
 _ROLE_CONFIG = "span-store-role"
 
 
@@ -55,9 +58,9 @@ class StoreUser(pulumi.ComponentResource):
             args.image,
             "users",
             args.store,
-            env={"SPAN_STORE_MASTER_USERNAME": args.master_username},
+            env={MASTER_USERNAME: args.master_username},
             more=(
-                Mount(name="master", path="/etc/span-store/master", source=SecretFiles(name=_MASTER_SECRET)),
+                MASTER,
                 Mount(name="users", path="/etc/span-store/users", source=ConfigMapFiles(name=_ROLE_CONFIG)),
             ),
         )

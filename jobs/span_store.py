@@ -4,6 +4,7 @@
     python3 span_store.py users          makes the user that Jaeger logs in as, with the rights it needs and no more
     python3 span_store.py dependencies   counts which service called which, for Jaeger's dependency graph
     python3 span_store.py clean          deletes the indices of days that are past retention
+    python3 span_store.py snapshot       takes a snapshot of the indices, and deletes the snapshots past retention
 
 SPAN_STORE_URL is the store's address and SPAN_STORE_USERNAME whom to log in as (nobody where it is not set). The files
 below SPAN_STORE_FILES (/etc/span-store) are mounted: login/password, ca/ca.crt (where it is missing, the system's roots
@@ -251,12 +252,62 @@ def clean(store: Store, prefix: str, retention: timedelta, now: datetime) -> Non
             print(f"{index}: deleted", flush=True)
 
 
+# --- snapshots: the same indices once more, outside the nodes' own volumes
+
+REPOSITORY = "/_snapshot/spans"
+FOLDER = "spans"  # below every node's path.repo
+SNAPSHOT_SECONDS = 480
+
+
+def snapshot_name(prefix: str, taken: datetime) -> str:
+    return f"{prefix}-{taken:%Y-%m-%d-%H-%M-%S}"
+
+
+def snapshot_taken(snapshot: str, prefix: str) -> datetime | None:
+    """When one of our snapshots was taken, by its name; None for one that somebody else took."""
+    found = re.fullmatch(rf"{re.escape(prefix)}-(\d{{4}}(?:-\d\d){{5}})", snapshot)
+    return datetime.strptime(found[1], "%Y-%m-%d-%H-%M-%S").replace(tzinfo=UTC) if found else None
+
+
+def take_snapshot(master: Store, prefix: str, retention: timedelta, now: datetime) -> None:
+    """Takes a snapshot, and once it is whole deletes those whose youngest span is as old as `retention`."""
+    # Said again this changes nothing, but every node has to show that it can write there.
+    master.ask("PUT", REPOSITORY, {"type": "fs", "settings": {"location": FOLDER}})
+    name, until = snapshot_name(prefix, now), time.monotonic() + SNAPSHOT_SECONDS
+    # Where an index cannot be read, the others are kept all the same; the run fails.
+    wanted = {"indices": f"{prefix}-jaeger-*", "partial": True, "include_global_state": False}
+    master.ask("PUT", f"{REPOSITORY}/{name}", wanted)
+    while (state := _snapshots(master)[name]) == "IN_PROGRESS" and time.monotonic() < until:
+        time.sleep(RETRY_SECONDS)
+    if state != "SUCCESS":
+        raise SystemExit(f"snapshot {name} is {state}; GET {REPOSITORY}/{name} says why")
+    print(f"snapshot {name} is there", flush=True)
+    for old in sorted(_snapshots(master)):
+        taken = snapshot_taken(old, prefix)
+        if taken is not None and now - taken >= retention:
+            master.ask("DELETE", f"{REPOSITORY}/{old}")
+            print(f"snapshot {old}: deleted", flush=True)
+
+
+def _snapshots(master: Store) -> dict[str, str]:
+    """Names and states."""
+    return {one["snapshot"]: one["state"] for one in master.ask("GET", f"{REPOSITORY}/_all")["snapshots"]}
+
+
+def administrator() -> Store:
+    return Store(os.environ["SPAN_STORE_MASTER_USERNAME"], FILES / "master" / "password")
+
+
+def kept() -> timedelta:
+    return timedelta(hours=int(os.environ["SPAN_STORE_RETENTION_HOURS"]))
+
+
 def main(command: str) -> None:
     store = Store(os.environ.get("SPAN_STORE_USERNAME"), FILES / "login" / "password")
     if command == "wait":
         wait(store)
     elif command == "users":
-        master = Store(os.environ["SPAN_STORE_MASTER_USERNAME"], FILES / "master" / "password")
+        master = administrator()
         wait(master)
         role = json.loads((FILES / "users" / "role.json").read_text())
         make_user(master, role, str(store.username), (FILES / "login" / "password").read_text().rstrip())
@@ -264,10 +315,11 @@ def main(command: str) -> None:
     elif command == "dependencies":
         count_dependencies(store, os.environ["SPAN_STORE_INDEX_PREFIX"], datetime.now(UTC))
     elif command == "clean":
-        retention = timedelta(hours=int(os.environ["SPAN_STORE_RETENTION_HOURS"]))
-        clean(store, os.environ["SPAN_STORE_INDEX_PREFIX"], retention, datetime.now(UTC))
+        clean(store, os.environ["SPAN_STORE_INDEX_PREFIX"], kept(), datetime.now(UTC))
+    elif command == "snapshot":
+        take_snapshot(administrator(), os.environ["SPAN_STORE_INDEX_PREFIX"], kept(), datetime.now(UTC))
     else:
-        raise SystemExit(f"command is {command}; write wait, users, dependencies or clean")
+        raise SystemExit(f"command is {command}; write wait, users, dependencies, clean or snapshot")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ class Footprint:
     cpu_millicores: int
     memory_mib: int
     volume_gib: int = 0
+    shared_gib: int = 0  # of volumes that several pods mount at once
     load_balancers: int = 0
 
 
@@ -109,6 +110,12 @@ def _of_pods(footprint: Footprint, demand: Demand, prices: Prices) -> list[Row]:
             "volumes",
             f"{footprint.volume_gib} GiB gp3",
             footprint.volume_gib * prices.volumes.usd_per_gib_month,
+        ),
+        Row(
+            footprint.tool,
+            "shared volume",
+            f"{footprint.shared_gib} GiB EFS",
+            footprint.shared_gib * prices.shared_volumes.usd_per_gib_month,
         ),
         Row(
             footprint.tool,

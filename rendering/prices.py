@@ -33,6 +33,10 @@ class Volumes(_Priced):
     usd_per_gib_month: float
 
 
+class SharedVolumes(_Priced):
+    usd_per_gib_month: float
+
+
 class Objects(_Priced):
     standard_usd_per_gb_month: float
     infrequent_usd_per_gb_month: float
@@ -131,6 +135,7 @@ class Prices(_Listed):
     hours_per_month: int
     nodes: Nodes
     volumes: Volumes
+    shared_volumes: SharedVolumes
     objects: Objects
     search: Search
     balancers: Balancers

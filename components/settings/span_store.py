@@ -53,6 +53,11 @@ class SpanStoreSettings(Model):
     certificate: Pem | None = Field(
         default=None, description="in_cluster: of every node, subject CN=opensearch; its secret is span_store_key"
     )
+    snapshot_storage: Storage | None = Field(
+        default=None,
+        description="required in_cluster: the one volume that all nodes write snapshots to, of a class for several "
+        "nodes at once (ReadWriteMany); some three times what one copy of the spans takes",
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -67,8 +72,9 @@ class SpanStoreSettings(Model):
             raise ValueError(
                 f"username is {self.username}, the same as master_username; Jaeger needs a user with fewer rights"
             )
-        if self.certificate is not None and self.mode != "in_cluster":
-            raise ValueError(f"certificate is set but mode is {self.mode}; it is for a store in_cluster only")
+        for field in ("certificate", "snapshot_storage"):
+            if getattr(self, field) is not None and self.mode != "in_cluster":
+                raise ValueError(f"{field} is set but mode is {self.mode}; it is for a store in_cluster only")
         return self
 
     def _check_managed(self) -> None:
@@ -88,6 +94,12 @@ class SpanStoreSettings(Model):
                 raise ValueError(
                     f"mode is in_cluster but {field} is not set; it speaks TLS only; docs/traces.md has commands"
                 )
+        if self.snapshot_storage is None or self.snapshot_storage.storage_class is None:
+            missing = "snapshot_storage" if self.snapshot_storage is None else "snapshot_storage.storage_class"
+            raise ValueError(
+                f"mode is in_cluster but {missing} is not set; name a class whose volumes several nodes mount at once "
+                "(ReadWriteMany); docs/traces.md has an example"
+            )
         if self.instance_count == 2:
             raise ValueError("instance_count is 2; in_cluster set 1, or 3 and more (two cannot outvote each other)")
 

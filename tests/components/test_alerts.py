@@ -49,6 +49,7 @@ def in_cluster(memory_mib: int) -> SpanStoreSettings:
             "master_username": "administrator",
             "ca": CERTIFICATE,
             "certificate": CERTIFICATE,
+            "snapshot_storage": {"storage_class": "efs", "size_gib": 30},
             "resources": {
                 "cpu_millicores": 200,
                 "memory_mib": memory_mib,

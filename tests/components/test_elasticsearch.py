@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pulumi
+import yaml
 
 from components.elasticsearch import Elasticsearch, ElasticsearchArgs
 from components.settings.span_store import SpanStoreSettings
@@ -26,6 +27,7 @@ IN_CLUSTER: dict[str, Any] = {
     "master_username": "administrator",
     "ca": CERTIFICATE,
     "certificate": CERTIFICATE,
+    "snapshot_storage": {"storage_class": "efs", "size_gib": 30},
 }
 EXTERNAL: dict[str, Any] = {"mode": "external", "url": "https://spans.example.com:9200"}
 PASSWORD, MASTER_PASSWORD, KEY = "jaegers-own", "administrators-own", "the-private-key"
@@ -39,6 +41,7 @@ def store(password: str = PASSWORD, **settings: Any) -> Recording:
             image="opensearch:2",
             python_image="python:3",
             index_prefix="test",
+            retention_hours=72,
             password=pulumi.Output.secret(password) if "username" in settings else None,
             master_password=pulumi.Output.secret(MASTER_PASSWORD),
             key=pulumi.Output.secret(KEY),
@@ -99,7 +102,8 @@ def test_the_job_runs_again_when_a_password_changes_and_tells_none() -> None:
 
 def test_in_cluster_nodes_know_their_peers_and_each_has_a_volume() -> None:
     made = store(**IN_CLUSTER)
-    assert len(made.all("PersistentVolumeClaim")) == 3
+    claims = {one["metadata"]["name"] for one in made.all("PersistentVolumeClaim")}
+    assert claims == {"data-opensearch-0", "data-opensearch-1", "data-opensearch-2", "opensearch-snapshots"}
     told = made.only("ConfigMap", "opensearch-config")["data"]["opensearch.yml"]
     assert "cluster.initial_cluster_manager_nodes:\n- opensearch-0\n- opensearch-1\n- opensearch-2\n" in told
     assert "discovery.seed_hosts:\n- opensearch-peers\n" in told
@@ -114,6 +118,29 @@ def test_in_cluster_has_tls_and_users_and_its_secrets_in_secrets_only() -> None:
     for secret in (PASSWORD, MASTER_PASSWORD, KEY):
         assert all(secret not in json.dumps(one) for one in made.all("ConfigMap") + made.all("StatefulSet"))
     assert made.only("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def test_in_cluster_every_node_mounts_the_one_volume_that_snapshots_go_to() -> None:
+    made = store(**IN_CLUSTER)
+    claim = made.only("PersistentVolumeClaim", "opensearch-snapshots")["spec"]
+    assert (claim["accessModes"], claim["storageClassName"]) == (["ReadWriteMany"], "efs")
+    assert claim["resources"]["requests"] == {"storage": "30Gi"}
+    spec = pod(made.only("StatefulSet"))
+    [volume] = [one["name"] for one in spec["volumes"] if one.get("persistentVolumeClaim")]
+    [mount] = [one for one in spec["containers"][0]["volumeMounts"] if one["name"] == volume]
+    told = yaml.safe_load(made.only("ConfigMap", "opensearch-config")["data"]["opensearch.yml"])
+    assert [mount["mountPath"]] == told["path.repo"]
+
+
+def test_in_cluster_a_job_takes_snapshots_as_the_administrator() -> None:
+    job = store(**IN_CLUSTER).only("CronJob", "span-store-snapshots")
+    [container] = pod(job)["containers"]
+    assert container["command"][-1] == "snapshot"
+    told = environment(container)
+    assert told["SPAN_STORE_MASTER_USERNAME"] == "administrator"
+    assert (told["SPAN_STORE_INDEX_PREFIX"], told["SPAN_STORE_RETENTION_HOURS"]) == ("test", "72")
+    assert "/etc/span-store/master" in {one["mountPath"] for one in container["volumeMounts"]}
+    assert not store(**MANAGED).all("CronJob")
 
 
 def test_an_external_store_without_an_administrator_is_used_as_it_is() -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import ssl
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class Node:
     name: str
     host: str
     folder: Path
+    snapshots: Path  # every node's
 
     def path(self, inside: str) -> str:
         """A path of the pod's, as the process sees it."""
@@ -79,6 +81,7 @@ class Node:
             "network.host": self.host,
             "path.data": self.path("/data"),
             "path.logs": self.path("/logs"),
+            "path.repo": [str(self.snapshots)],
             "discovery.seed_hosts": list(HOSTS),
         }
         return yaml.safe_dump({**yaml.safe_load(configuration(len(HOSTS))), **here})
@@ -111,12 +114,18 @@ def running_nodes(folder: Path, certificates: Path, master: tuple[str, str]) -> 
     certificates.mkdir()
     names = ",".join(f"IP:{host}" for host in HOSTS)
     subprocess.run(["sh", "-ec", _CERTIFICATES, "sh", names], cwd=certificates, check=True, capture_output=True)
-    nodes = [Node(f"opensearch-{index}", host, folder / f"node-{index}") for index, host in enumerate(HOSTS)]
-    try:
-        for node in nodes:
-            node.prepare(certificates, master)
-            node.start()
-        yield nodes
-    finally:
-        for node in nodes:
-            node.stop()
+    # Not below `folder`: a node sees its own part of that only.
+    with tempfile.TemporaryDirectory(prefix="snapshots-") as shared:
+        Path(shared).chmod(0o777)
+        nodes = [
+            Node(f"opensearch-{index}", host, folder / f"node-{index}", Path(shared))
+            for index, host in enumerate(HOSTS)
+        ]
+        try:
+            for node in nodes:
+                node.prepare(certificates, master)
+                node.start()
+            yield nodes
+        finally:
+            for node in nodes:
+                node.stop()

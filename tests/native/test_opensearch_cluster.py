@@ -1,17 +1,23 @@
-"""The store that runs in the cluster: three nodes find each other, let Jaeger write, and bear the loss of one."""
+"""The store that runs in the cluster: three nodes find each other, let Jaeger write, bear a loss, have snapshots."""
 
+import shlex
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
 
+from jobs import span_store
 from rendering.jaeger import Role
 from rendering.span_store import render_role
 from tests.native.jaeger_process import JaegerClient
 from tests.native.opensearch_cluster_process import Node, running_nodes
 from tests.native.span_store_process import MASTER, MASTER_PASSWORD, PASSWORD, PREFIX, RunningStore, jaeger_on
-from tests.native.spans import written_and_read
+from tests.native.spans import call, read_whole, send, written_and_read
+from tests.pages import ROOT, inline_commands
 from tests.waiting import eventually
 
 START_SECONDS = 240
@@ -78,3 +84,97 @@ def test_jaegers_spans_are_read_while_a_node_is_away(cluster: Cluster, jaeger: J
     finally:
         cluster.nodes[2].start()
     eventually(lambda: cluster.health() == ("green", 3), START_SECONDS)
+
+
+def snapshots(cluster: Cluster) -> dict[str, dict[str, Any]]:
+    answer = cluster.store.administrator.get("/_snapshot/spans/_all").raise_for_status().json()
+    return {one["snapshot"]: one for one in answer["snapshots"]}
+
+
+def taken(cluster: Cluster) -> str:
+    """The name of the snapshot that the job has taken, as its CronJob runs it."""
+    done = cluster.store.run("snapshot", SPAN_STORE_RETENTION_HOURS="72")
+    assert done.returncode == 0, done.stdout + done.stderr
+    name = done.stdout.split()[1]
+    assert snapshots(cluster)[name]["state"] == "SUCCESS"
+    return name
+
+
+def typed(cluster: Cluster, command: str, **names: str) -> str:
+    """What it answers to a command of docs/operations.md, typed as the administrator."""
+    trust, login = cluster.store.files / "ca" / "ca.crt", f"{MASTER}:{MASTER_PASSWORD}"
+    given = f'store() {{ curl -sf --cacert {trust} -u {shlex.quote(login)} "$@"; }}; url={cluster.store.url}; '
+    for name, value in names.items():
+        command = command.replace(f"<{name}>", value)
+    done = subprocess.run(["bash", "-c", given + command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout
+
+
+def test_a_days_spans_that_were_deleted_are_found_again_after_what_the_page_says(
+    cluster: Cluster, jaeger: JaegerClient
+) -> None:
+    trace_id, spans = call("front", "back")
+    send(jaeger, spans)
+    read_whole(jaeger, trace_id, len(spans))
+    index = f"{PREFIX}-jaeger-span-{datetime.now(UTC):%Y-%m-%d}"
+    names = {"repository": "spans", "snapshot": taken(cluster), "index": index}
+
+    page = ROOT / "docs" / "operations.md"
+    look, delete, restore = (text for where, text in inline_commands() if where == page and text.startswith("store "))
+    assert names["snapshot"] in typed(cluster, look, **names)
+    typed(cluster, delete, **names)
+    assert cluster.store.administrator.head(f"/{index}").status_code == 404
+    typed(cluster, restore, **names)
+
+    eventually(lambda: cluster.health()[0] == "green", 60)
+    read_whole(jaeger, trace_id, len(spans))
+    written_and_read(jaeger, "front", "back")
+
+
+def test_a_snapshot_holds_the_environments_indices_and_nothing_else(cluster: Cluster, jaeger: JaegerClient) -> None:
+    written_and_read(jaeger, "front")
+    cluster.store.administrator.put("/orders-2020-01-01").raise_for_status()
+    name = taken(cluster)
+    found = snapshots(cluster)[name]
+    assert found["indices"]
+    assert all(index.startswith(f"{PREFIX}-jaeger-") for index in found["indices"])
+    assert found["include_global_state"] is False
+
+
+def test_a_snapshot_goes_when_its_youngest_span_is_72_hours_old(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPAN_STORE_URL", cluster.store.url)
+    monkeypatch.setattr(span_store, "FILES", cluster.store.files)
+    master = span_store.Store(MASTER, cluster.store.files / "master" / "password")
+    taken_at, hours, second = datetime(2020, 3, 8, 13, 30, tzinfo=UTC), timedelta(hours=72), timedelta(seconds=1)
+    name = span_store.snapshot_name(PREFIX, taken_at)
+    others = {"by-hand", span_store.snapshot_name("other-environment", taken_at)}
+
+    def left(now: datetime) -> set[str]:
+        span_store.take_snapshot(master, PREFIX, hours, now)
+        return snapshots(cluster).keys() & {name, *others}
+
+    assert left(taken_at) == {name}
+    for other in others:
+        cluster.store.administrator.put(f"/_snapshot/spans/{other}?wait_for_completion=true").raise_for_status()
+    assert left(taken_at + hours - second) == {name, *others}
+    assert left(taken_at + hours) == others
+
+
+@pytest.mark.full
+def test_a_snapshot_that_lacks_an_index_fails_its_run_and_has_the_others(cluster: Cluster) -> None:
+    taken(cluster)
+    known, lost = snapshots(cluster).keys(), f"{PREFIX}-jaeger-span-2020-01-01"
+    nowhere = {"settings": {"index.routing.allocation.require._name": "nowhere"}}
+    cluster.store.administrator.put(f"/{lost}?wait_for_active_shards=0", json=nowhere).raise_for_status()
+    try:
+        done = cluster.store.run("snapshot", SPAN_STORE_RETENTION_HOURS="0")
+    finally:
+        cluster.store.administrator.delete(f"/{lost}").raise_for_status()
+    [name] = snapshots(cluster).keys() - known
+    assert done.returncode == 1
+    assert f"snapshot {name} is PARTIAL" in done.stderr
+    assert known < snapshots(cluster).keys()  # nothing is deleted for one that is not whole
+    assert {failed["index"] for failed in snapshots(cluster)[name]["failures"]} == {lost}

@@ -9,10 +9,12 @@ import yaml
 
 from components import cost as stack_cost
 from components.settings.grafana_database import GrafanaDatabaseSettings
+from components.settings.span_store import SpanStoreSettings
 from rendering import cost
 from rendering.cost import Demand, Figures, Footprint
 from rendering.declarations import load_platform
 from rendering.prices import CostError, Prices, load_prices
+from tests.certificate import CERTIFICATE
 from tests.stack_files import ROOT, costs_of, settings_of
 
 ASKED_USD = 350
@@ -82,6 +84,26 @@ def test_a_loki_of_three_pays_for_its_memcached_too() -> None:
     least = memcached.replicas * (memcached.chunks_mib + results_mib)
     assert memory_mib(1) == settings.loki.resources.memory_mib
     assert memory_mib(3) > 3 * settings.loki.resources.memory_mib + least
+
+
+def test_a_span_store_in_the_cluster_pays_for_its_nodes_volumes_and_for_the_one_of_its_snapshots(
+    prices: Prices,
+) -> None:
+    wanted = {
+        "mode": "in_cluster",
+        "instance_count": 3,
+        "username": "jaeger",
+        "master_username": "administrator",
+        "ca": CERTIFICATE,
+        "certificate": CERTIFICATE,
+        "storage": {"size_gib": 20},
+        "snapshot_storage": {"size_gib": 50, "storage_class": "efs"},
+    }
+    settings = settings_of("prod").model_copy(update={"span_store": SpanStoreSettings.model_validate(wanted)})
+    demand = stack_cost.figures(settings, load_platform(ROOT / "configs" / "services.yaml")).demand
+
+    assert usd(demand, prices, "span store", "volumes") == pytest.approx(3 * 20 * 0.08)
+    assert usd(demand, prices, "span store", "shared volume") == pytest.approx(50 * 0.30)
 
 
 def test_a_pod_pays_for_what_it_asks_more_of(prod: Figures, prices: Prices) -> None:

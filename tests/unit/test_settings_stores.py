@@ -22,6 +22,7 @@ IN_CLUSTER: Values = {
     "master_username": "administrator",
     "ca": CERTIFICATE,
     "certificate": CERTIFICATE,
+    "snapshot_storage": {"storage_class": "efs", "size_gib": 30},
 }
 EXTERNAL: Values = {"mode": "external", "url": "https://spans.example.com:9200"}
 
@@ -69,6 +70,20 @@ def test_managed_span_store_lives_in_a_vpc(left_out: str) -> None:
         (
             IN_CLUSTER | {"certificate": None},
             "mode is in_cluster but certificate is not set; it speaks TLS only; docs/traces.md has commands",
+        ),
+        (
+            IN_CLUSTER | {"snapshot_storage": None},
+            "mode is in_cluster but snapshot_storage is not set; name a class whose volumes several nodes mount at "
+            "once (ReadWriteMany); docs/traces.md has an example",
+        ),
+        (
+            IN_CLUSTER | {"snapshot_storage": {"size_gib": 30}},
+            "mode is in_cluster but snapshot_storage.storage_class is not set; name a class whose volumes several "
+            "nodes mount at once (ReadWriteMany); docs/traces.md has an example",
+        ),
+        (
+            MANAGED | {"snapshot_storage": IN_CLUSTER["snapshot_storage"]},
+            "snapshot_storage is set but mode is managed; it is for a store in_cluster only",
         ),
         (
             IN_CLUSTER | {"instance_count": 2},
