@@ -39,7 +39,6 @@ NOT_TYPED = {
     rf"make (clean|lock)$|{MODULE}sandbox\.(toolchain --lock|pictures)": "rewrites machine or repository",
     r"eksctl ": "makes machines in AWS, and there is no account here",
     r"store .*(<repository>|<index>)": "typed by tests/native/test_opensearch_cluster.py: this store has no snapshots",
-    rf"{KUBECTL}create job snapshot-now ": "the sandbox has a managed store, whose snapshots are AWS's",
     r"sudo ": "whoever runs the tests is root",
 }
 """What is only read (tests/native/test_pages.py), and what it would take."""
