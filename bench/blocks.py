@@ -4,8 +4,8 @@ import json
 import math
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rendering.declarations import Platform, Service
@@ -14,10 +14,18 @@ from sandbox.toolchain import local_program
 
 DAYS = 30
 PODS_PER_SERVICE = 3
-STEP_SECONDS = 15  # as production scrapes, and evaluates rules
+STEP_SECONDS = 15  # as production scrapes, and evaluates rules whose group says nothing else
 ROUTES = tuple(f"/api/v1/{name}" for name in ("items", "items/:id", "search", "status", "export", "me"))
 STATUSES = {"200": 0.985, "404": 0.01, "500": 0.005}
 DAY = 86400
+BUCKETS = ("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf")  # of most tools
+# Of the levels that have nothing to do with services: what tells their series apart.
+OF_LOGS = {
+    "route": [f'route="loki_api_v1_{name}"' for name in ("push", "query_range", "series", "labels")],
+    "operation": [f'operation="S3.{name}"' for name in ("PutObject", "GetObject", "DeleteObject", "List")],
+    "type": [f'type="{name}"' for name in ("range", "instant", "labels", "series")],
+    "node_le": [f'node="node-{node}",le="{le}"' for node in range(3) for le in BUCKETS],
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class Line:
     value: float = 0.0
     wave: float = 0.0
     """How far the value goes up and down."""
+    step_seconds: int = STEP_SECONDS
 
 
 def raw(platform: Platform) -> list[Line]:
@@ -65,14 +74,29 @@ def _of_pod(platform: Platform, service: Service, pod: str) -> Iterator[Line]:
             yield Line(f'http_request_duration_seconds_bucket{{{asked},le="{_le(bound)}"}}', per_second=5 * share)
 
 
-def recorded(platform: Platform, names: Iterable[str]) -> list[Line]:
-    """Series of the rules `names`, with the labels that the first part of each name promises."""
+def recorded(platform: Platform, names: Iterable[str], steps: Mapping[str, int]) -> list[Line]:
+    """Series of the rules `names`, with the labels that the first part of each name promises.
+
+    steps: seconds from sample to sample, where the rule's group has its own interval.
+    """
     bounds = [_le(bound) for bound in (*platform.latency_buckets_ms, math.inf)]
-    return [line for name in names for service in platform.services for line in _of_rule(name, service, bounds)]
+    return [
+        replace(line, step_seconds=steps.get(name, STEP_SECONDS))
+        for name in names
+        for line in _of_level(platform.services, name, bounds)
+    ]
 
 
 def _le(bound_ms: float) -> str:
     return "+Inf" if math.isinf(bound_ms) else repr(bound_ms / 1000)
+
+
+def _of_level(services: Iterable[Service], name: str, bounds: Sequence[str]) -> Iterator[Line]:
+    level = name.split(":", maxsplit=1)[0]
+    if level in OF_LOGS:
+        yield from (Line(f"{name}{{{labels}}}", value=0.2, wave=0.02) for labels in OF_LOGS[level])
+    else:
+        yield from (line for service in services for line in _of_rule(name, service, bounds))
 
 
 def _of_rule(name: str, service: Service, bounds: Sequence[str]) -> Iterator[Line]:
@@ -114,7 +138,6 @@ def write(folder: Path, lines: Sequence[Line]) -> None:
         "Folder": str(folder),
         "Start": end - DAYS * DAY,
         "End": end,
-        "Step": STEP_SECONDS,
         "Block": DAY,
         "Lines": [asdict(line) for line in lines],
     }

@@ -1,60 +1,89 @@
-"""Each dashboard's whole query load over an hour and over thirty days, on recorded series and without them."""
+"""Each dashboard's whole query load over an hour and over thirty days, on recorded series and without them.
+
+Beside seconds by the clock, which swing with what else the machine does, stand the processor seconds of Prometheus.
+"""
 
 import json
-import math
-import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from bench import blocks, synthetic, without_rules
+from bench.figures import percentile
+from bench.running import processor_seconds, running
 from components.cost_page import figures_of
 from rendering.dashboards import all_dashboards
 from rendering.dashboards.links import Uid
 from rendering.datasources import PROMETHEUS
-from rendering.declarations import Service, load_platform
+from rendering.declarations import Platform, Service, load_platform
 from sandbox.dashboard_queries import Asked, fill, panel_queries
 from sandbox.paths import repo_root
 from sandbox.toolchain import binary
 
 RANGES = {"1h": 3600, "30d": blocks.DAYS * blocks.DAY - 3600}
-RUNS = {"1h": 10, "30d": 5}
+RUNS = 10
+RAW_RUNS = 1  # of minutes, and what one costs the processor hardly changes
 AIM_TIMES_FASTER = 20
 AIM_PANEL_SECONDS = 1.0
 POINTS = 500  # across a panel
-GIVEN_UP_SECONDS = 120
+GIVEN_UP_SECONDS = 20  # so that such a query on raw series took at least that
 PORT = 39490
 ANY = ".+"
 VARIABLES = {"namespace": ".*", "service": "api-gateway"}
+RULES = repo_root() / "configs" / "prometheus" / "rules"
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of a panel's queries, one after the other: by the clock, and of Prometheus' processors."""
+
+    clock: float = 0.0
+    processor: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.clock + other.clock, self.processor + other.processor)
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    client: httpx.Client
+    process: psutil.Process
 
 
 def run() -> dict[str, Any]:
     """Needs the toolchain only: a Prometheus of its own, on blocks made here. Times in seconds.
 
     The aims are met where each panel takes less than a second over thirty days, and where a dashboard that reads
-    recorded series is twenty times faster than on raw ones; both by the 95th percentile.
+    recorded series is twenty times faster than on raw ones, unless it takes less than a second on those too; both by
+    the 95th percentile.
     """
     platform = load_platform(repo_root() / "configs" / "services.yaml")
-    defined = without_rules.definitions(repo_root() / "configs" / "prometheus" / "rules")
+    defined = without_rules.definitions(RULES)
     asked = loads(platform.services)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        with _prometheus(Path(folder) / "empty") as client:
-            trees = [_parsed(client, text) for load in asked.values() for each in load for text in _both(each, defined)]
+        with _prometheus(Path(folder) / "empty") as empty:
+            trees = [
+                _parsed(empty.client, text) for load in asked.values() for each in load for text in _both(each, defined)
+            ]
         data = Path(folder) / "data"
-        lines = _lines(platform, asked.values(), trees)
+        lines = _lines(platform, trees)
         blocks.write(data, lines)
-        with _prometheus(data) as client:
+        _say(f"{len(lines)} series written")
+        with _prometheus(data) as asked_of:
+            silent = {uid: names for uid, load in asked.items() if (names := _without_data(asked_of, load))}
             measured = {
-                f"{uid}, {span}": _compared(client, load, defined, span)
+                f"{uid}, {span}": _compared(asked_of, load, defined, span)
                 for uid, load in asked.items()
                 for span in RANGES
             }
-            silent = {uid: empty for uid, load in asked.items() if (empty := _without_data(client, load))}
     return {
         "series": len(lines),
         **measured,
@@ -90,7 +119,7 @@ def reads_recorded(load: Iterable[Asked], defined: Mapping[str, str]) -> bool:
 
 def judged(panels: Mapping[str, Sequence[float]], raw_p95: float | None) -> dict[str, Any]:
     """Whether a dashboard meets the aims: seconds of each panel by turn, and those of all on raw series."""
-    slowest = {name: _percentile(seconds, 0.95) for name, seconds in panels.items()}
+    slowest = {name: percentile(seconds, 0.95) for name, seconds in panels.items()}
     found: dict[str, Any] = {
         "panels_too_slow": {name: seconds for name, seconds in slowest.items() if seconds >= AIM_PANEL_SECONDS},
         "slowest_panel_p95": max(slowest.values()),
@@ -98,23 +127,22 @@ def judged(panels: Mapping[str, Sequence[float]], raw_p95: float | None) -> dict
     }
     aims = {"each panel under a second": not found["panels_too_slow"]}
     if raw_p95 is not None:
-        found["times_faster_p95"] = raw_p95 / _percentile(_totals(panels), 0.95)
-        aims["twenty times faster than raw"] = found["times_faster_p95"] >= AIM_TIMES_FASTER
+        found["times_faster_p95"] = raw_p95 / percentile(_totals(panels), 0.95)
+        if raw_p95 >= AIM_PANEL_SECONDS:
+            aims["twenty times faster than raw"] = found["times_faster_p95"] >= AIM_TIMES_FASTER
     return found | {"aims": aims}
-
-
-def _percentile(values: Sequence[float], share: float) -> float:
-    """The least that at least this share of them do not exceed: of few runs the slowest, nothing in between."""
-    return sorted(values)[max(math.ceil(share * len(values)), 1) - 1]
 
 
 def _totals(panels: Mapping[str, Sequence[float]]) -> list[float]:
     return [sum(turn) for turn in zip(*panels.values(), strict=True)]
 
 
-def _lines(platform: Any, asked: Iterable[Sequence[Asked]], trees: Sequence[synthetic.Tree]) -> list[blocks.Line]:
-    names = {match["name"] for load in asked for each in load for match in _names(each)}
-    lines = [*blocks.raw(platform), *blocks.recorded(platform, sorted(names))]
+def _lines(platform: Platform, trees: Sequence[synthetic.Tree]) -> list[blocks.Line]:
+    """Only what is read: by the queries, or by what they stand for."""
+    read = synthetic.names(trees)
+    recorded = sorted(name for name in read if ":" in name)
+    made = [*blocks.raw(platform), *blocks.recorded(platform, recorded, without_rules.steps(RULES))]
+    lines = [line for line in made if line.series.split("{")[0] in read]
     return lines + synthetic.lines(trees, known={line.series.split("{")[0] for line in lines})
 
 
@@ -122,44 +150,59 @@ def _names(asked: Asked) -> Iterator[Any]:
     return without_rules.RECORDED.finditer(asked.target["expr"])
 
 
-def _compared(client: httpx.Client, load: Sequence[Asked], defined: Mapping[str, str], span: str) -> dict[str, Any]:
+def _compared(prometheus: Prometheus, load: Sequence[Asked], defined: Mapping[str, str], span: str) -> dict[str, Any]:
     """Turn by turn, so that a busy minute of the machine hits both."""
     recorded = reads_recorded(load, defined)
-    ours: list[dict[str, float]] = []
-    theirs: list[dict[str, float]] = []
-    for turn in range(RUNS[span]):
-        ours.append(_turn(client, load, {}, span))
-        if recorded and (turn == 0 or sum(sum(times.values()) for times in theirs) < 2 * GIVEN_UP_SECONDS):
-            theirs.append(_turn(client, load, defined, span))
-    panels = {name: [times[name] for times in ours] for name in ours[0]}
-    found = {"queries": len(load), "recorded" if recorded else "as_is": _figures(ours)}
-    raw = {"raw": _figures(theirs)} if recorded else {}
-    return found | raw | judged(panels, raw["raw"]["p95"] if raw else None)
+    ours: list[dict[str, Spent]] = []
+    theirs: list[dict[str, Spent]] = []
+    for turn in range(RUNS):
+        ours.append(_turn(prometheus, load, {}, span))
+        if recorded and turn < RAW_RUNS:
+            theirs.append(_turn(prometheus, load, defined, span))
+    panels = {name: [spent[name].clock for spent in ours] for name in ours[0]}
+    found: dict[str, Any] = {"queries": len(load), "recorded" if recorded else "as_is": _figures(ours)}
+    raw_p95 = None
+    if recorded:
+        found["raw"] = _figures(theirs)
+        raw_p95 = found["raw"]["p95"]
+        found["times_less_processor"] = found["raw"]["processor"] / found["recorded"]["processor"]
+    found |= judged(panels, raw_p95)
+    found["slowest_panel_processor"] = max(percentile([turn[name].processor for turn in ours], 0.5) for name in panels)
+    _say(f"{load[0].dashboard}, {span}: {json.dumps(found)}")
+    return found
 
 
-def _turn(client: httpx.Client, load: Sequence[Asked], defined: Mapping[str, str], span: str) -> dict[str, float]:
-    """Seconds of each panel, its queries one after the other; `defined` stands in for recorded series."""
-    seconds: dict[str, float] = {}
+def _turn(prometheus: Prometheus, load: Sequence[Asked], defined: Mapping[str, str], span: str) -> dict[str, Spent]:
+    """Of each panel, its queries one after the other; `defined` stands in for recorded series."""
+    spent: dict[str, Spent] = {}
     for each in load:
         expression = without_rules.inlined(each.target["expr"], defined) if defined else each.target["expr"]
-        took, _ = _ask(client, each, expression, RANGES[span])
-        seconds[each.panel] = seconds.get(each.panel, 0) + took
-    return seconds
+        used, _ = _ask(prometheus, each, expression, RANGES[span])
+        spent[each.panel] = spent.get(each.panel, Spent()) + used
+    return spent
 
 
-def _figures(turns: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    totals = [sum(times.values()) for times in turns]
+def _figures(turns: Sequence[Mapping[str, Spent]]) -> dict[str, float]:
+    """Of whole turns; `processor` is their median."""
+    totals = [sum(turn.values(), Spent()) for turn in turns]
+    clock = [total.clock for total in totals]
     return {
         "runs": len(totals),
-        "p50": _percentile(totals, 0.5),
-        "p95": _percentile(totals, 0.95),
-        "given_up": sum(seconds >= GIVEN_UP_SECONDS for seconds in turns[0].values()),
+        "p50": percentile(clock, 0.5),
+        "p95": percentile(clock, 0.95),
+        "processor": percentile([total.processor for total in totals], 0.5),
+        "panels_given_up": sum(spent.clock >= GIVEN_UP_SECONDS for spent in turns[0].values()),
     }
 
 
-def _without_data(client: httpx.Client, load: Sequence[Asked]) -> list[str]:
+def _without_data(prometheus: Prometheus, load: Sequence[Asked]) -> list[str]:
     """Queries that found nothing to read here: their time says nothing."""
-    return [each.name for each in load if not _ask(client, each, each.target["expr"], RANGES["1h"])[1]]
+    return [each.name for each in load if not _ask(prometheus, each, each.target["expr"], RANGES["1h"])[1]]
+
+
+def _say(text: str) -> None:
+    """How far it is: a run takes long enough to be cut short."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _both(asked: Asked, defined: Mapping[str, str]) -> tuple[str, str]:
@@ -186,8 +229,8 @@ def _filled(expression: str, span_seconds: int) -> tuple[str, int]:
     return fill(expression, {}), step
 
 
-def _ask(client: httpx.Client, asked: Asked, expression: str, span_seconds: int) -> tuple[float, bool]:
-    """Seconds of one query, and whether it found anything.
+def _ask(prometheus: Prometheus, asked: Asked, expression: str, span_seconds: int) -> tuple[Spent, bool]:
+    """What one query took, and whether it found anything.
 
     One that Prometheus gives up, or refuses as too large, counts as the time limit.
     """
@@ -199,22 +242,23 @@ def _ask(client: httpx.Client, asked: Asked, expression: str, span_seconds: int)
     else:
         path = "/api/v1/query_range"
         query |= {"start": end - span_seconds, "end": end, "step": step}
-    started = time.monotonic()
-    answer = client.post(path, data=query)
-    seconds = time.monotonic() - started
+    began, used = time.monotonic(), processor_seconds(prometheus.process)
+    answer = prometheus.client.post(path, data=query)
+    spent = Spent(time.monotonic() - began, processor_seconds(prometheus.process) - used)
     if answer.status_code in (422, 503) and ("too many samples" in answer.text or "timed out" in answer.text):
-        return float(GIVEN_UP_SECONDS), True
+        return Spent(float(GIVEN_UP_SECONDS), spent.processor), True
     if answer.status_code != 200:
         raise RuntimeError(f"{answer.text[:300]}: {text}")
-    return seconds, bool(answer.json()["data"]["result"])
+    return spent, bool(answer.json()["data"]["result"])
 
 
 @contextmanager
-def _prometheus(data: Path) -> Iterator[httpx.Client]:
+def _prometheus(data: Path) -> Iterator[Prometheus]:
     config = data.parent / "prometheus.yml"
     config.write_text("global: {}\n")
-    command = [
-        str(binary("prometheus")),
+    url = f"http://127.0.0.1:{PORT}"
+    command: list[str | Path] = [
+        binary("prometheus"),
         f"--config.file={config}",
         f"--storage.tsdb.path={data}",
         "--storage.tsdb.retention.time=100y",
@@ -224,22 +268,7 @@ def _prometheus(data: Path) -> Iterator[httpx.Client]:
         "--log.level=error",
     ]
     with (
-        subprocess.Popen(command) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{PORT}", trust_env=False, timeout=GIVEN_UP_SECONDS + 30) as client,
+        running(command, data.parent / "prometheus.log", f"{url}/-/ready") as process,
+        httpx.Client(base_url=url, trust_env=False, timeout=GIVEN_UP_SECONDS + 30) as client,
     ):
-        try:
-            _wait(client)
-            yield client
-        finally:
-            process.terminate()
-
-
-def _wait(client: httpx.Client) -> None:
-    for _ in range(120):
-        try:
-            if client.get("/-/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.5)
-    raise RuntimeError("Prometheus did not become ready within a minute")
+        yield Prometheus(client, process)

@@ -4,11 +4,10 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from bench.blocks import Line
+from bench.blocks import BUCKETS, Line
 
 COPIES = 3
 """Of each series that a query names: so many pods have it, unless the query names one."""
-BUCKETS = ("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf")
 OF_THE_SERVICES = "services"
 """The job whose metrics are made elsewhere; others have some of them too, such as `up`."""
 COUNTERS = ("_total", "_count", "_sum", "_bucket")
@@ -26,6 +25,11 @@ def lines(trees: Iterable[Tree], known: Collection[str]) -> list[Line]:
             if name not in known or labels.get("job", OF_THE_SERVICES) != OF_THE_SERVICES:
                 found |= {line.series: line for line in _copies(name, labels)}
     return list(found.values())
+
+
+def names(trees: Iterable[Tree]) -> set[str]:
+    """The metrics that the parsed queries read."""
+    return {name for tree in trees for name, _ in _selected(tree, frozenset())}
 
 
 def _selected(tree: Tree, grouped: frozenset[str]) -> Iterator[tuple[str, dict[str, str]]]:

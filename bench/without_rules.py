@@ -12,13 +12,16 @@ RECORDED = re.compile(
     r"(?:\s*\b(?P<offset>offset \w+))?"
 )
 RAW = re.compile(
-    r"(?<![:\w])(?P<name>http_request\w*|container_\w+|kube_pod\w+|up)(?![:\w]|\s*\()\s*(?P<matchers>\{[^{}]*\})?"
+    r"(?<![:\w])(?P<name>http_request\w*|container_\w+|kube_pod\w+|up|loki_s3_request\w*|loki_request\w*|loki_logql\w*"
+    r"|promtail_request\w*)(?![:\w]|\s*\()\s*(?P<matchers>\{[^{}]*\})?"
 )
 MATCHER = re.compile(r'(?P<label>\w+)\s*(?:=~|!=|!~|=)\s*"[^"]*"')
 # Which of a query's matchers a raw series knows; the others are labels that only rules add.
 OF_A_SERVICE = frozenset({"namespace", "service", "pod", "route", "method", "status", "le"})
 OF_A_POD = frozenset({"namespace", "pod"})
+OF_LOGS = frozenset({"route", "operation", "type", "node"})
 OF_A_DECLARATION = frozenset({"namespace", "service"})
+KNOWN = {"container_": OF_A_POD, "kube_": OF_A_POD, "loki_": OF_LOGS, "promtail_": OF_LOGS}
 
 # The share of failed requests over a window, straight from the counters. Rules do it by averaging short windows; done
 # like that without rules it would be dearer still.
@@ -52,6 +55,17 @@ def definitions(folder: Path) -> dict[str, str]:
     return {name: " or ".join(expressions) for name, expressions in found.items()} | OBJECTIVES
 
 
+def steps(folder: Path) -> dict[str, int]:
+    """Recorded name -> seconds from sample to sample, of the groups that have an interval of their own."""
+    groups = [group for path in sorted(folder.glob("recording-*.yaml")) for group in documents.load(path)["groups"]]
+    return {
+        rule["record"]: int(group["interval"].removesuffix("m")) * 60
+        for group in groups
+        if "interval" in group
+        for rule in group["rules"]
+    }
+
+
 def inlined(expression: str, defined: Mapping[str, str], outer: tuple[str, ...] = ()) -> str:
     """`expression` on raw series only; `outer` are matchers of whatever it stands in for."""
 
@@ -67,7 +81,7 @@ def inlined(expression: str, defined: Mapping[str, str], outer: tuple[str, ...] 
         return f"last_over_time({text}[1m:1m] {match['offset']})" if match["offset"] else text
 
     def raw(match: re.Match[str]) -> str:
-        known = OF_A_POD if match["name"].startswith(("container_", "kube_")) else OF_A_SERVICE
+        known = next((labels for start, labels in KNOWN.items() if match["name"].startswith(start)), OF_A_SERVICE)
         return f"{match['name']}{{{', '.join(_narrowed(match['matchers'], outer, known))}}}"
 
     # raw names first: what is put in place of recorded ones has been seen to already

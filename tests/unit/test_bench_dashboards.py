@@ -38,9 +38,30 @@ def test_those_that_read_recorded_series_are_compared() -> None:
 
 
 def test_recorded_buckets_are_as_many_as_the_rule_makes() -> None:
-    made = blocks.recorded(PLATFORM, ["service_le:http_request_duration_seconds_bucket:rate5m"])
+    made = blocks.recorded(PLATFORM, ["service_le:http_request_duration_seconds_bucket:rate5m"], steps={})
     assert len(made) == len(PLATFORM.services) * (len(PLATFORM.latency_buckets_ms) + 1)
     assert len({line.series for line in made}) == len(made)
+
+
+def test_recorded_series_have_a_sample_as_often_as_their_group_is_evaluated() -> None:
+    steps = without_rules.steps(dashboards.RULES)
+    each_5m, each_15s = "service_slo:error_budget:remaining_ratio", "service:http_requests:rate5m"
+    made = blocks.recorded(PLATFORM, [each_5m, each_15s], steps)
+    assert {(line.series.split("{")[0], line.step_seconds) for line in made} == {(each_5m, 300), (each_15s, 15)}
+
+
+def test_what_a_log_panel_chooses_is_there_recorded_and_on_raw_series() -> None:
+    asked = 'route:loki_request_duration_seconds:p50_rate5m{route="loki_api_v1_push"}'
+    made = [line.series for line in blocks.recorded(PLATFORM, [asked.split("{", maxsplit=1)[0]], {})]
+    assert asked in made
+    assert len(set(made)) == len(made)
+    text = without_rules.inlined(asked, without_rules.definitions(dashboards.RULES))
+    assert 'loki_request_duration_seconds_bucket{job="loki", route="loki_api_v1_push"}[5m]' in text
+
+
+def test_only_metrics_that_are_read_are_made() -> None:
+    tree = {"type": "aggregation", "grouping": [], "without": False, "expr": selector("asked"), "param": None}
+    assert synthetic.names([tree, selector("up")]) == {"asked", "up"}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +103,7 @@ def test_the_aims_are_twenty_times_faster_and_each_panel_under_a_second() -> Non
     assert dashboards.judged(quick, raw_p95=10.0)["aims"] == {in_time: True, faster: True}
     assert dashboards.judged(quick, raw_p95=9.0)["aims"] == {in_time: True, faster: False}
     assert dashboards.judged(quick, raw_p95=None)["aims"] == {in_time: True}
+    assert dashboards.judged(quick, raw_p95=0.9)["aims"] == {in_time: True}
     found = dashboards.judged(slow, raw_p95=100.0)
     assert found["aims"] == {in_time: False, faster: True}
     assert found["panels_too_slow"] == {"b": 1.1}
