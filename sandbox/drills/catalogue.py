@@ -222,7 +222,7 @@ DRILLS = (
                 "MonitoringTargetMissing", "jaeger", "#dharma-critical", "#infrastructure-alerts", team="infrastructure"
             ),
         ),
-        # up to 90 until clients are served, as many until the pod is gone, and 300 where another tool was told of just now
+        # up to 90 until clients are served, as many until the pod is gone, and 300 where another tool was just told of
         seconds=600,
     ),
     Drill(
