@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -71,7 +72,9 @@ def test_every_node_asks_for_a_login_and_knows_the_demonstration_users_not(clust
             (("jaeger", PASSWORD), 200),
             ((MASTER, MASTER_PASSWORD), 200),
         ):
-            assert httpx.get(url, auth=login, verify=trust, trust_env=False).status_code == status, (node.name, login)
+            ask = partial(httpx.get, url, auth=login, verify=trust, trust_env=False)
+            # a node hears of a new user from the others
+            eventually(lambda ask=ask, status=status: ask().status_code == status, 30)  # type: ignore[misc]
 
 
 def test_jaegers_spans_are_read_while_a_node_is_away(cluster: Cluster, jaeger: JaegerClient) -> None:
