@@ -1,11 +1,12 @@
 """A real Loki on loopback, with the stack's own configuration except for where it stores."""
 
 import os
+import secrets
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,18 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "loki"
 START_SECONDS = 60.0
 
 
+_GIVEN: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Where nobody listens, and never one again; below the ports that the system takes for connections to others."""
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            if port not in _GIVEN:
+                _GIVEN.add(port)
+                return port
 
 
 @dataclass(frozen=True)
