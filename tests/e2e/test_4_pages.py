@@ -210,8 +210,9 @@ def test_a_runbooks_query_is_answered(block: Block, urls: dict[str, str], filled
     result_of(block, urls, filled(block.text))
 
 
-# Writes when it starts and when a look-up fails; a stack that is younger than the node may have no line of it.
-SAYS_LITTLE = '{namespace="kube-system", service="kube-dns"}'
+# CoreDNS and PostgreSQL write when they start and when something is wrong: a stack that is younger than they are may
+# have no line of them; nor of a backup before the first night.
+SAYS_LITTLE = re.compile(r"kube-dns|postgresql|grafana-backup")
 
 
 @pytest.mark.parametrize("block", blocks("logql", *RUNBOOKS), ids=str)
@@ -219,9 +220,11 @@ def test_a_runbooks_query_selects_streams_that_loki_has(
     block: Block, urls: dict[str, str], filled: Callable[[str], str]
 ) -> None:
     """Whatever lines it then looks for are rightly none when all is well; without streams it would never find any."""
-    selected = set(re.findall(r"{[^}]*}", filled(block.text)))
+    selected = re.findall(r"{[^}]*}", filled(block.text))
     assert selected
-    for selector in selected - {SAYS_LITTLE}:
+    for selector in selected:
+        if SAYS_LITTLE.search(selector):
+            continue
         query = f"sum(count_over_time({selector}[1h]))"
         assert eventually(lambda asked=query: result_of(block, urls, asked), 30), selector  # type: ignore[misc]
 
