@@ -12,7 +12,7 @@ from components.settings.span_store import SpanStoreSettings
 from components.settings.tools import PrometheusSettings
 from rendering.declarations import load_teams
 from rendering.rules import RuleError
-from tests.certificate import CERTIFICATE
+from tests.span_stores import IN_CLUSTER
 
 TEAMS = load_teams(Path(__file__).resolve().parents[2] / "configs" / "teams.yaml")
 
@@ -43,13 +43,8 @@ def test_a_change_reaches_the_tool_that_has_the_alert(tool: str, name: str) -> N
 
 def in_cluster(memory_mib: int) -> SpanStoreSettings:
     return SpanStoreSettings.model_validate(
-        {
-            "mode": "in_cluster",
-            "username": "jaeger",
-            "master_username": "administrator",
-            "ca": CERTIFICATE,
-            "certificate": CERTIFICATE,
-            "snapshot_storage": {"storage_class": "efs", "size_gib": 30},
+        IN_CLUSTER
+        | {
             "resources": {
                 "cpu_millicores": 200,
                 "memory_mib": memory_mib,

@@ -10,6 +10,7 @@ from components.elasticsearch import Elasticsearch, ElasticsearchArgs
 from components.settings.span_store import SpanStoreSettings
 from tests.certificate import CERTIFICATE
 from tests.components.recording import Recording, environment, pod, record, shared
+from tests.span_stores import IN_CLUSTER
 
 MANAGED: dict[str, Any] = {
     "mode": "managed",
@@ -20,15 +21,7 @@ MANAGED: dict[str, Any] = {
     "username": "jaeger",
     "master_username": "administrator",
 }
-IN_CLUSTER: dict[str, Any] = {
-    "mode": "in_cluster",
-    "instance_count": 3,
-    "username": "jaeger",
-    "master_username": "administrator",
-    "ca": CERTIFICATE,
-    "certificate": CERTIFICATE,
-    "snapshot_storage": {"storage_class": "efs", "size_gib": 30},
-}
+THREE_NODES = IN_CLUSTER | {"instance_count": 3}
 EXTERNAL: dict[str, Any] = {"mode": "external", "url": "https://spans.example.com:9200"}
 PASSWORD, MASTER_PASSWORD, KEY = "jaegers-own", "administrators-own", "the-private-key"
 
@@ -101,7 +94,7 @@ def test_the_job_runs_again_when_a_password_changes_and_tells_none() -> None:
 
 
 def test_in_cluster_nodes_know_their_peers_and_each_has_a_volume() -> None:
-    made = store(**IN_CLUSTER)
+    made = store(**THREE_NODES)
     claims = {one["metadata"]["name"] for one in made.all("PersistentVolumeClaim")}
     assert claims == {"data-opensearch-0", "data-opensearch-1", "data-opensearch-2", "opensearch-snapshots"}
     told = made.only("ConfigMap", "opensearch-config")["data"]["opensearch.yml"]
@@ -111,7 +104,7 @@ def test_in_cluster_nodes_know_their_peers_and_each_has_a_volume() -> None:
 
 
 def test_in_cluster_has_tls_and_users_and_its_secrets_in_secrets_only() -> None:
-    made = store(**IN_CLUSTER)
+    made = store(**THREE_NODES)
     told = made.only("ConfigMap", "opensearch-config")["data"]
     assert "plugins.security.ssl.http.enabled: true" in told["opensearch.yml"]
     assert "plugins.security.disabled" not in told["opensearch.yml"]
@@ -121,7 +114,7 @@ def test_in_cluster_has_tls_and_users_and_its_secrets_in_secrets_only() -> None:
 
 
 def test_in_cluster_every_node_mounts_the_one_volume_that_snapshots_go_to() -> None:
-    made = store(**IN_CLUSTER)
+    made = store(**THREE_NODES)
     claim = made.only("PersistentVolumeClaim", "opensearch-snapshots")["spec"]
     assert (claim["accessModes"], claim["storageClassName"]) == (["ReadWriteMany"], "efs")
     assert claim["resources"]["requests"] == {"storage": "30Gi"}
@@ -133,7 +126,7 @@ def test_in_cluster_every_node_mounts_the_one_volume_that_snapshots_go_to() -> N
 
 
 def test_in_cluster_a_job_takes_snapshots_as_the_administrator() -> None:
-    job = store(**IN_CLUSTER).only("CronJob", "span-store-snapshots")
+    job = store(**THREE_NODES).only("CronJob", "span-store-snapshots")
     [container] = pod(job)["containers"]
     assert container["command"][-1] == "snapshot"
     told = environment(container)

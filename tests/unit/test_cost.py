@@ -14,7 +14,7 @@ from rendering import cost
 from rendering.cost import Demand, Figures, Footprint
 from rendering.declarations import load_platform
 from rendering.prices import CostError, Prices, load_prices
-from tests.certificate import CERTIFICATE
+from tests.span_stores import IN_CLUSTER
 from tests.stack_files import ROOT, costs_of, settings_of
 
 ASKED_USD = 350
@@ -89,13 +89,8 @@ def test_a_loki_of_three_pays_for_its_memcached_too() -> None:
 def test_a_span_store_in_the_cluster_pays_for_its_nodes_volumes_and_for_the_one_of_its_snapshots(
     prices: Prices,
 ) -> None:
-    wanted = {
-        "mode": "in_cluster",
+    wanted = IN_CLUSTER | {
         "instance_count": 3,
-        "username": "jaeger",
-        "master_username": "administrator",
-        "ca": CERTIFICATE,
-        "certificate": CERTIFICATE,
         "storage": {"size_gib": 20},
         "snapshot_storage": {"size_gib": 50, "storage_class": "efs"},
     }

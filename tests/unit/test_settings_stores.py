@@ -6,6 +6,7 @@ from components.grafana_database import PASSWORD_KEY, PASSWORD_SECRET
 from components.settings import parse
 from components.settings.secrets import catalogue
 from tests.certificate import CERTIFICATE
+from tests.span_stores import IN_CLUSTER
 from tests.unit.settings_values import Values, changed, refusal
 
 MANAGED: Values = {
@@ -15,14 +16,6 @@ MANAGED: Values = {
     "client_cidrs": ["10.0.0.0/16"],
     "username": "jaeger",
     "master_username": "administrator",
-}
-IN_CLUSTER: Values = {
-    "mode": "in_cluster",
-    "username": "jaeger",
-    "master_username": "administrator",
-    "ca": CERTIFICATE,
-    "certificate": CERTIFICATE,
-    "snapshot_storage": {"storage_class": "efs", "size_gib": 30},
 }
 EXTERNAL: Values = {"mode": "external", "url": "https://spans.example.com:9200"}
 
