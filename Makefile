@@ -13,7 +13,7 @@ MARKS ?= -m "not full"
 PYTEST = $(BIN)/python -m pytest $(MARKS)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help up test test-full test-beside test-stack check format docs preview down clean bench lock golden
+.PHONY: help up test test-full test-beside test-stack check format docs preview down clean bench lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,9 +31,9 @@ test test-full:
 	@$(PYTEST) tests/e2e/test_9_down.py
 
 # What computes runs beside what mostly waits for the stack, whose times count; its report comes when it is done.
-test-beside: $(VENV)/ready ## the part of test that needs no stack: native checks, rules
-	@mkdir -p build && echo "native checks and rules, beside the stack's own tests: build/beside.log"
-	@nice $(PYTEST) tests/native tests/rules >build/beside.log 2>&1 || { cat build/beside.log; exit 1; }
+test-beside: $(VENV)/ready ## the part of test that needs no stack: native checks, rules, clusters of its own
+	@mkdir -p build && echo "what needs no stack runs beside what does; its report comes at the end: build/beside.log"
+	@nice $(PYTEST) tests/native tests/rules tests/simulated >build/beside.log 2>&1 || { cat build/beside.log; exit 1; }
 	@cat build/beside.log
 
 test-stack: $(VENV)/ready ## the part of test that needs the sandbox, whose stack it destroys: end to end

@@ -14,6 +14,7 @@ from components.foundation import Foundation, FoundationArgs
 from components.grafana_access import GrafanaAccess, GrafanaAccessArgs
 from components.guards import check_existing_secrets, guard_cluster
 from components.images import Catalogue
+from components.log_limits import check_log_limits
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.promtail import Promtail, PromtailArgs
 from components.shared import SharedOutputs
@@ -36,10 +37,10 @@ def main() -> None:
     check_owners(platform, teams)
     alerts.check_alerts(chosen.prometheus, teams)
     thresholds = alerts.thresholds(chosen.prometheus, chosen.span_store)
+    check_log_limits(chosen, services=len(platform.services))
     costs = cost.figures(chosen, platform)
     monthly_cost_usd = cost.announced(costs)
-    if not chosen.alertmanager.heartbeat_enabled:
-        pulumi.log.warn("alertmanager.heartbeat_enabled is false: when Prometheus or Alertmanager dies, nobody is told")
+    _warn(chosen)
     shared = SharedOutputs(
         environment=chosen.environment,
         cluster=chosen.cluster,
@@ -50,10 +51,12 @@ def main() -> None:
         existing_secrets=chosen.existing_secrets,
         protect_data=chosen.protect_data,
     )
-    guard_cluster(loaded.stack)
-    check_existing_secrets(shared.namespace, loaded.existing_secrets)
+    context = chosen.kubernetes_context or None
+    guard_cluster(loaded.stack, context)
+    check_existing_secrets(shared.namespace, loaded.existing_secrets, context)
     cluster = kubernetes.Provider(
         "kubernetes",
+        context=context,
         enable_server_side_apply=True,
         # an edit changes the object in place: pods that mount it see it, none is left on a replaced one
         enable_config_map_mutable=True,
@@ -266,6 +269,14 @@ def main() -> None:
     pulumi.export("monthly_cost_usd", monthly_cost_usd)
     if "grafana_admin_password" in secrets:  # else it is in a Secret that the stack does not own
         pulumi.export("grafana_admin_password", secrets["grafana_admin_password"])
+
+
+def _warn(chosen: settings.Settings) -> None:
+    """Of what is allowed and seldom meant."""
+    if not chosen.kubernetes_context and chosen.profile == "eks":
+        pulumi.log.warn("kubernetes_context is not set: this goes to whichever cluster kubectl points at")
+    if not chosen.alertmanager.heartbeat_enabled:
+        pulumi.log.warn("alertmanager.heartbeat_enabled is false: when Prometheus or Alertmanager dies, nobody is told")
 
 
 try:

@@ -95,6 +95,9 @@ def _of_level(services: Iterable[Service], name: str, bounds: Sequence[str]) -> 
     level = name.split(":", maxsplit=1)[0]
     if level in OF_LOGS:
         yield from (Line(f"{name}{{{labels}}}", value=0.2, wave=0.02) for labels in OF_LOGS[level])
+    elif level == "team":
+        teams = sorted({service.team for service in services})
+        yield from (Line(f'{name}{{team="{team}"}}', value=0.5) for team in teams)
     else:
         yield from (line for service in services for line in _of_rule(name, service, bounds))
 

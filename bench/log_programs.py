@@ -9,7 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import httpx
 import psutil
 
@@ -83,13 +82,8 @@ class Store:
         return sizes
 
     def _client(self) -> "S3Client":
-        return boto3.client(
-            "s3",
-            endpoint_url=self.url,
-            region_name=moto.REGION,
-            aws_access_key_id="bench",
-            aws_secret_access_key="bench",
-        )
+        s3: S3Client = moto.client("s3", self.url)
+        return s3
 
 
 @contextmanager

@@ -133,6 +133,11 @@ def _files(args: AlertmanagerArgs) -> dict[str, str]:
         smtp=smtp,
         secrets_folder=SECRETS_FOLDER,
     )
-    config = render_alertmanager_config(args.teams, channels, templates="/etc/alertmanager/config/*.tmpl")
+    config = render_alertmanager_config(
+        args.teams,
+        channels,
+        templates="/etc/alertmanager/config/*.tmpl",
+        group_interval_minutes=settings.group_interval_minutes,
+    )
     templates = {path.name: path.read_text() for path in sorted((CONFIGS / "templates").glob("*.tmpl"))}
     return {"alertmanager.yml": config, **templates}

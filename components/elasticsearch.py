@@ -11,9 +11,18 @@ from pulumi_kubernetes import core
 from components import opensearch
 from components.settings.span_store import SpanStoreSettings
 from components.shared import PART_OF, SharedOutputs
-from components.span_store import CA_CONFIG, LOGIN_SECRET, PROGRAM_CONFIG, SpanStore, program
+from components.span_store import (
+    CA_CONFIG,
+    INDEX_PREFIX,
+    LOGIN_SECRET,
+    PROGRAM_CONFIG,
+    RETENTION_HOURS,
+    SpanStore,
+    store_job,
+)
 from components.span_store_users import MASTER, MASTER_USERNAME, USER, StoreUser, StoreUserArgs
-from components.workload.cron import cron_job
+from components.tool_secret import tool_secret, versions
+from components.workload.batch import cron_job
 from components.workload.spec import metadata
 
 SNAPSHOTS = "span-store-snapshots"
@@ -45,7 +54,19 @@ class Elasticsearch(pulumi.ComponentResource):
         super().__init__("observability:index:Elasticsearch", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         settings = args.settings
-        given = _for_clients(name, args, child)
+        login = (
+            tool_secret(
+                f"{name}-login",
+                shared=args.shared,
+                name=LOGIN_SECRET,
+                labels=args.shared.labels("span-store", "traces"),
+                values={"password": args.password},
+                parent=self,
+            )
+            if args.password is not None
+            else []
+        )
+        given = [*_for_clients(name, args, child), *login]
         match settings.mode:
             case "managed":
                 self.url = _domain(name, args, child)
@@ -70,6 +91,7 @@ class Elasticsearch(pulumi.ComponentResource):
             shards=settings.shards,
             replicas=settings.replicas,
             username=settings.username,
+            password_version=versions(login),
             own_ca=settings.ca is not None,
             tls=settings.mode != "external" or (settings.url or "").startswith("https://"),
         )
@@ -95,20 +117,20 @@ class Elasticsearch(pulumi.ComponentResource):
         """A CronJob that takes a snapshot each hour; a managed domain's are AWS's to take."""
         env = {
             MASTER_USERNAME: args.settings.master_username or "",
-            "SPAN_STORE_INDEX_PREFIX": args.index_prefix,
-            "SPAN_STORE_RETENTION_HOURS": str(args.retention_hours),
+            INDEX_PREFIX: args.index_prefix,
+            RETENTION_HOURS: str(args.retention_hours),
         }
-        container = program("snapshot", args.python_image, "snapshot", self.store, env=env, more=(MASTER,))
-        cron_job(
+        job = store_job(
             SNAPSHOTS,
-            container,
-            opts,
+            args.python_image,
+            "snapshot",
+            self.store,
             shared=args.shared,
-            tool=SNAPSHOTS,
-            component="traces",
             user=USER,
-            schedule=SNAPSHOTS_SCHEDULE,
+            env=env,
+            more=(MASTER,),
         )
+        cron_job(SNAPSHOTS, job, SNAPSHOTS_SCHEDULE, opts)
 
 
 def _required(secret: pulumi.Output[str] | None) -> pulumi.Output[str]:
@@ -117,7 +139,7 @@ def _required(secret: pulumi.Output[str] | None) -> pulumi.Output[str]:
 
 
 def _for_clients(name: str, args: ElasticsearchArgs, child: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-    """What the store's clients mount."""
+    """The program of the store's jobs, and the authority that its clients trust."""
     namespace, labels = args.shared.namespace, args.shared.labels("span-store", "traces")
     given: list[pulumi.Resource] = [
         core.v1.ConfigMap(
@@ -133,15 +155,6 @@ def _for_clients(name: str, args: ElasticsearchArgs, child: pulumi.ResourceOptio
                 f"{name}-ca",
                 metadata=metadata(CA_CONFIG, namespace, labels),
                 data={"ca.crt": args.settings.ca},
-                opts=child,
-            )
-        )
-    if args.password is not None:
-        given.append(
-            core.v1.Secret(
-                f"{name}-login",
-                metadata=metadata(LOGIN_SECRET, namespace, labels),
-                string_data={"password": args.password},
                 opts=child,
             )
         )

@@ -1,17 +1,17 @@
 """What turns the state of other systems into metrics: Kubernetes, nodes, PostgreSQL, Redis, the span store, URLs."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import pulumi
 from pulumi_kubernetes import core, rbac
 
 from components.settings.base import Resources
-from components.settings.tools import ExportersSettings, PostgresqlSettings, RedisSettings
+from components.settings.tools import ExportersSettings, PostgresqlSettings, RedisSettings, server
 from components.shared import SharedOutputs
 from components.span_store import LOGIN_SECRET, SpanStore, mounts
-from components.tool_secret import tool_secret
+from components.tool_secret import tool_secret, versions
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import (
     ConfigMapFiles,
@@ -28,6 +28,7 @@ from rendering.jaeger import CA_FILE
 
 _NOBODY = 65534
 _SMALL = Resources(cpu_millicores=10, memory_mib=32, cpu_limit_millicores=200, memory_limit_mib=128)
+POSTGRES_COLLECTORS = ("--collector.long_running_transactions", "--collector.stat_statements")  # beside the usual ones
 _KUBE_STATE_METRICS = Resources(cpu_millicores=10, memory_mib=64, cpu_limit_millicores=200, memory_limit_mib=256)
 
 # What kube-state-metrics reads, by API group: the same list is its --resources and its ClusterRole.
@@ -50,9 +51,9 @@ _KUBERNETES_KINDS = {
 
 def requests(settings: ExportersSettings) -> tuple[tuple[Resources, ...], tuple[Resources, ...]]:
     """What the exporters ask for: those of each node, those of the cluster."""
-    watched = (settings.postgresql, settings.redis)
-    stores = tuple(_SMALL for store in watched if store is not None)
-    return (_SMALL,), (_KUBE_STATE_METRICS, _SMALL, _SMALL, *stores)
+    servers = len(settings.postgresql.addresses) if settings.postgresql is not None else 0
+    stores = servers + (settings.redis is not None)
+    return (_SMALL,), (_KUBE_STATE_METRICS, _SMALL, _SMALL, *[_SMALL] * stores)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,37 +210,49 @@ class Exporters(pulumi.ComponentResource):
             readiness=Probe(path="/healthz", port=port),
             liveness=Probe(path="/healthz", port=port),
         )
-        self._run(args, tool, container, {"http": port}, after=[])
+        # A changed password too: it is read at the start only, by the two below as well.
+        self._run(args, tool, container, {"http": port}, config_checksum=store.password_version)
 
     def _postgres_exporter(self, args: ExportersArgs, settings: PostgresqlSettings) -> None:
+        """One for each server: how far behind a replica is, it alone knows."""
         tool, port = "postgres-exporter", 9187
         secret = self._secret(args, tool, {"password": args.postgresql_password})
-        container = Container(
-            name=tool,
-            image=args.images.postgres_exporter,
-            args=("--collector.long_running_transactions", "--collector.stat_statements"),
-            env={
-                "DATA_SOURCE_URI": settings.address,
-                "DATA_SOURCE_USER": settings.user,
-                "DATA_SOURCE_PASS_FILE": "/etc/postgres-exporter/secrets/password",
-            },
-            ports={"http-metrics": port},
-            resources=_SMALL,
-            mounts=(Mount(name="secrets", path="/etc/postgres-exporter/secrets", source=SecretFiles(name=tool)),),
-            readiness=Probe(path="/", port=port),
-            liveness=Probe(path="/", port=port),
-        )
-        self._run(args, tool, container, {"http": port}, after=secret)
+        mount = Mount(name="secrets", path="/etc/postgres-exporter/secrets", source=SecretFiles(name=tool))
+        for number, address in enumerate(settings.addresses):
+            container = Container(
+                name=tool,
+                image=args.images.postgres_exporter,
+                args=POSTGRES_COLLECTORS,
+                env={
+                    "DATA_SOURCE_URI": address,
+                    "DATA_SOURCE_USER": settings.user,
+                    "DATA_SOURCE_PASS_FILE": "/etc/postgres-exporter/secrets/password",
+                },
+                ports={"http-metrics": port},
+                resources=_SMALL,
+                mounts=(mount,),
+                readiness=Probe(path="/", port=port),
+                liveness=Probe(path="/", port=port),
+            )
+            self._run(
+                args,
+                f"{tool}-replica-{number}" if number else tool,
+                container,
+                {"http": port},
+                after=secret,
+                watches=server(address),
+                config_checksum=versions(secret),
+            )
 
     def _redis_exporter(self, args: ExportersArgs, settings: RedisSettings) -> None:
         tool, port = "redis-exporter", 9121
         arguments: tuple[str, ...] = (f"--redis.addr={settings.address}",)
         mounts: tuple[Mount, ...] = ()
-        after: list[pulumi.Resource] = []
+        secret: list[core.v1.Secret] = []
         if settings.login:
             password = args.redis_password
             passwords = password.apply(lambda value: json.dumps({settings.address: value})) if password else None
-            after += self._secret(args, tool, {"passwords.json": passwords})
+            secret = self._secret(args, tool, {"passwords.json": passwords})
             mounts = (Mount(name="secrets", path="/etc/redis-exporter/secrets", source=SecretFiles(name=tool)),)
             arguments += ("--redis.password-file=/etc/redis-exporter/secrets/passwords.json",)
         container = Container(
@@ -252,11 +265,19 @@ class Exporters(pulumi.ComponentResource):
             readiness=Probe(path="/health", port=port),
             liveness=Probe(path="/health", port=port),
         )
-        self._run(args, tool, container, {"http": port}, after=after)
+        self._run(
+            args,
+            tool,
+            container,
+            {"http": port},
+            after=secret,
+            watches=settings.address.split("//")[1],
+            config_checksum=versions(secret),
+        )
 
     def _secret(
         self, args: ExportersArgs, tool: str, values: dict[str, pulumi.Output[str] | None]
-    ) -> list[pulumi.Resource]:
+    ) -> list[core.v1.Secret]:
         known = {key: value for key, value in values.items() if value is not None}
         return tool_secret(
             f"{tool}-secret",
@@ -274,9 +295,10 @@ class Exporters(pulumi.ComponentResource):
         container: Container,
         ports: dict[str, int],
         *,
-        after: list[pulumi.Resource],
+        after: Sequence[pulumi.Resource] = (),
         api_access: bool = False,
-        config_checksum: str | None = None,
+        watches: str | None = None,
+        config_checksum: pulumi.Input[str] | None = None,
     ) -> None:
         Workload(
             tool,
@@ -289,7 +311,8 @@ class Exporters(pulumi.ComponentResource):
                 containers=(container,),
                 service_ports=ports,
                 api_access=api_access,
+                watches=watches,
                 config_checksum=config_checksum,
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=after),
+            pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )

@@ -10,6 +10,8 @@ from components.shared import PART_OF, SharedOutputs
 
 # Far above what the stack needs, low enough that a runaway controller is stopped before it fills the cluster.
 _QUOTA = {"pods": "100", "persistentvolumeclaims": "50", "services.loadbalancers": "4"}
+# Agents are as many as the cluster has nodes, and it may grow at any time.
+_QUOTA_OF_AGENTS = {name: most for name, most in _QUOTA.items() if name != "pods"}
 # For a container that somebody starts by hand in here; the stack's own all say what they need.
 _DEFAULT_LIMITS = {"cpu": "500m", "memory": "256Mi"}
 _DEFAULT_REQUESTS = {"cpu": "50m", "memory": "64Mi"}
@@ -30,12 +32,15 @@ class Foundation(pulumi.ComponentResource):
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Foundation", name, None, opts)
         shared = args.shared
-        for namespace, level in ((shared.namespace, "restricted"), (shared.agents_namespace, "privileged")):
+        for namespace, level, quota in (
+            (shared.namespace, "restricted", _QUOTA),
+            (shared.agents_namespace, "privileged", _QUOTA_OF_AGENTS),
+        ):
             made = [self._namespace(namespace, level, shared)] if args.settings.mode == "create" else []
             within = pulumi.ResourceOptions(parent=self, depends_on=made)
             metadata = meta.v1.ObjectMetaArgs(name=PART_OF, namespace=namespace)
             core.v1.ResourceQuota(
-                f"{namespace}-quota", metadata=metadata, spec=core.v1.ResourceQuotaSpecArgs(hard=_QUOTA), opts=within
+                f"{namespace}-quota", metadata=metadata, spec=core.v1.ResourceQuotaSpecArgs(hard=quota), opts=within
             )
             core.v1.LimitRange(
                 f"{namespace}-limits",

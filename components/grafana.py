@@ -11,7 +11,7 @@ from pulumi_kubernetes import core
 from components import grafana_database
 from components.settings.tools import GrafanaSettings, OidcSettings
 from components.shared import Endpoint, SharedOutputs
-from components.tool_secret import tool_secret
+from components.tool_secret import tool_secret, versions
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, Data, EmptyDir, Mount, Probe, SecretFiles, SecretKey
 from components.workload.spec import checksum, claim_name, metadata
@@ -120,8 +120,8 @@ class Grafana(pulumi.ComponentResource):
                 storage=args.settings.storage if database is None else None,
                 service_ports={"http": PORT},
                 exposure=args.settings.exposure,
-                # A changed secret too: it is read at the start only. Its version says nothing of what is in it.
-                config_checksum=pulumi.Output.concat(checksum(*files.values()), *map(_version, secrets)),
+                # A changed secret too: it is read at the start only.
+                config_checksum=pulumi.Output.concat(checksum(*files.values()), versions(secrets)),
             ),
             pulumi.ResourceOptions(parent=self, depends_on=objects),
         )
@@ -209,12 +209,6 @@ def _role_of_groups(oidc: OidcSettings) -> str:
 
 def _ini(value: bool) -> str:
     return "true" if value else "false"
-
-
-def _version(secret: pulumi.Resource) -> pulumi.Output[str]:
-    """The cluster's number for the Secret's present content; an existing Secret is somebody else's to roll out."""
-    assert isinstance(secret, core.v1.Secret)  # noqa: S101 - for the type checker
-    return secret.metadata.apply(lambda found: f"-{found.resource_version}")
 
 
 def _password(args: GrafanaArgs) -> Container:

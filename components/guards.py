@@ -21,15 +21,17 @@ class GuardError(Exception):
     """What is refused and what to do instead."""
 
 
-def guard_cluster(stack: str) -> None:
+def guard_cluster(stack: str, context: str | None) -> None:
     """From here on every Kubernetes object carries the stack's name.
 
-    Each change to the cluster is looked at, and each new bucket.
+    Each change to the cluster is looked at, and each new bucket. Raises SettingsError for a context that is not known.
     """
+    if context is not None:
+        _check_context(context)
 
     def check_owner(args: pulumi.ResourceHookArgs) -> None:
         manifest: Mapping[str, Any] = args.new_inputs or {}
-        owner = _owner(manifest)
+        owner = _owner(manifest, context)
         if owner is not None and owner != stack:
             raise GuardError(_taken(manifest, owner))
 
@@ -77,7 +79,7 @@ def check_bucket(args: pulumi.ResourceHookArgs) -> None:
         )
 
 
-def check_existing_secrets(namespace: str, expected_keys: Mapping[str, frozenset[str]]) -> None:
+def check_existing_secrets(namespace: str, expected_keys: Mapping[str, frozenset[str]], context: str | None) -> None:
     """Raises SettingsError where a Secret that others were to make is not there, or lacks a key that a tool reads.
 
     expected_keys: name of the Secret -> its keys. Without a cluster to ask nothing is said: the provider does that.
@@ -86,7 +88,7 @@ def check_existing_secrets(namespace: str, expected_keys: Mapping[str, frozenset
     for name, keys in expected_keys.items():
         try:
             found = _existing(
-                {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}}
+                {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}}, context
             )
         except ConnectionError:
             return
@@ -98,24 +100,34 @@ def check_existing_secrets(namespace: str, expected_keys: Mapping[str, frozenset
         raise SettingsError("\n".join(faults))
 
 
+def _check_context(context: str) -> None:
+    from components import cluster  # noqa: PLC0415 - as below
+
+    if context not in (known := cluster.contexts()):
+        raise SettingsError(
+            f"kubernetes_context is {context}, which the kubeconfig does not name; run: aws eks update-kubeconfig "
+            f"--name <cluster>, or write one that it does ({', '.join(known) or 'it names none'})"
+        )
+
+
 def _requested_gib(claim: Mapping[str, Any]) -> int:
     """As components/workload writes it."""
     return int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi"))
 
 
-def _owner(manifest: Mapping[str, Any]) -> str | None:
+def _owner(manifest: Mapping[str, Any], context: str | None) -> str | None:
     """Whose the existing object is; None where there is none, or no cluster to ask (the provider then says so)."""
     try:
-        found = _existing(manifest)
+        found = _existing(manifest, context)
     except ConnectionError:
         return None
     return found and str((found.metadata.labels or {}).get(OWNER_LABEL) or "somebody outside Pulumi")
 
 
-def _existing(manifest: Mapping[str, Any]) -> Any:
+def _existing(manifest: Mapping[str, Any], context: str | None) -> Any:
     from components import cluster  # noqa: PLC0415 - takes half a second, and most runs make nothing new
 
-    return cluster.existing(manifest)
+    return cluster.existing(manifest, context)
 
 
 def _taken(manifest: Mapping[str, Any], owner: str) -> str:

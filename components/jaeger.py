@@ -104,10 +104,13 @@ class Jaeger(pulumi.ComponentResource):
             opts=child,
         )
         after = pulumi.ResourceOptions(parent=self, depends_on=[config, sampling])
+        # Jaeger reads a new password by itself, but once: where the store does not take it yet, it never tries again.
+        # A new pod does not start before the store takes it.
+        config_checksum = pulumi.Output.concat(checksum(files), args.store.password_version)
         if args.settings.layout == "split":
-            _split(args, checksum(files), after)
+            _split(args, config_checksum, after)
         else:
-            _all_in_one(args, checksum(files), after)
+            _all_in_one(args, config_checksum, after)
         StoreJobs(
             f"{name}-store-jobs",
             StoreJobsArgs(
@@ -177,7 +180,7 @@ def _config_files(args: JaegerArgs) -> dict[str, str]:
     }
 
 
-def _all_in_one(args: JaegerArgs, config_checksum: str, opts: pulumi.ResourceOptions) -> None:
+def _all_in_one(args: JaegerArgs, config_checksum: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
     ports = {**METRICS_PORTS, **SPAN_METRICS_PORTS, **COLLECTOR_PORTS, "query-http": 16686, "query-grpc": 16685}
     for service, service_ports, exposure in (
         (QUERY, QUERY_PORTS, args.settings.exposure),
@@ -196,7 +199,7 @@ def _all_in_one(args: JaegerArgs, config_checksum: str, opts: pulumi.ResourceOpt
     _workload(args, TOOL, container, opts, replicas=1, config_checksum=config_checksum)
 
 
-def _split(args: JaegerArgs, config_checksum: str, opts: pulumi.ResourceOptions) -> None:
+def _split(args: JaegerArgs, config_checksum: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
     collector = _container(args, Role.COLLECTOR, {**METRICS_PORTS, **SPAN_METRICS_PORTS, **COLLECTOR_PORTS})
     query = _container(args, Role.QUERY, {**METRICS_PORTS, "query-http": 16686, "query-grpc": 16685})
     settings = args.settings
@@ -228,7 +231,7 @@ def _workload(
     opts: pulumi.ResourceOptions,
     *,
     replicas: int,
-    config_checksum: str,
+    config_checksum: pulumi.Input[str],
     service_ports: Mapping[str, int] | None = None,
     exposure: Exposure | None = None,
 ) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pulumi
 
 from components.shared import SharedOutputs
-from components.span_store import SpanStore, program
-from components.workload.cron import cron_job
+from components.span_store import INDEX_PREFIX, RETENTION_HOURS, SpanStore, store_job
+from components.workload.batch import cron_job
 
 CLEANER = "jaeger-index-cleaner"
 DEPENDENCIES = "jaeger-dependencies"
@@ -34,30 +34,13 @@ class StoreJobs(pulumi.ComponentResource):
     def __init__(self, name: str, args: StoreJobsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:StoreJobs", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        prefix = {"SPAN_STORE_INDEX_PREFIX": args.index_prefix}
-        cleaning = program(
-            "clean",
-            args.python_image,
-            "clean",
-            args.store,
-            env={**prefix, "SPAN_STORE_RETENTION_HOURS": str(args.retention_hours)},
-        )
-        counting = program(
-            "dependencies",
-            args.python_image,
-            "dependencies",
-            args.store,
-            env={
-                **prefix,
-                "SPAN_STORE_SHARDS": str(args.store.shards),
-                "SPAN_STORE_REPLICAS": str(args.store.replicas),
-            },
-        )
-        for tool, container, schedule in (
-            (CLEANER, cleaning, CLEANER_SCHEDULE),
-            (DEPENDENCIES, counting, DEPENDENCIES_SCHEDULE),
+        prefix = {INDEX_PREFIX: args.index_prefix}
+        retention = {RETENTION_HOURS: str(args.retention_hours)}
+        index = {"SPAN_STORE_SHARDS": str(args.store.shards), "SPAN_STORE_REPLICAS": str(args.store.replicas)}
+        for tool, command, env, schedule in (
+            (CLEANER, "clean", prefix | retention, CLEANER_SCHEDULE),
+            (DEPENDENCIES, "dependencies", prefix | index, DEPENDENCIES_SCHEDULE),
         ):
-            cron_job(
-                tool, container, child, shared=args.shared, tool=tool, component="traces", user=USER, schedule=schedule
-            )
+            job = store_job(tool, args.python_image, command, args.store, shared=args.shared, user=USER, env=env)
+            cron_job(tool, job, schedule, child)
         self.register_outputs({})

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pulumi
@@ -13,7 +14,7 @@ from components.loki_gateway import LokiGateway, LokiGatewayArgs
 from components.settings.base import Exposure
 from components.settings.tools import LokiSettings
 from components.shared import Endpoint, SharedOutputs
-from components.tool_secret import tool_secret
+from components.tool_secret import tool_secret, versions
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, Data, EmptyDir, Mount, Probe, SecretKey, wait_for
 from components.workload.spec import checksum, metadata
@@ -95,11 +96,13 @@ class Loki(pulumi.ComponentResource):
             data=args.rules,
             opts=child,
         )
-        waits_for: list[pulumi.Resource] = [config, rules]
-        if args.s3_keys is not None:
-            waits_for += tool_secret(
+        keys = (
+            tool_secret(
                 f"{name}-s3-keys", shared=args.shared, name=S3_SECRET, labels=labels, values=args.s3_keys, parent=self
             )
+            if args.s3_keys is not None
+            else []
+        )
         if args.settings.replicas > 1:
             LokiCache(
                 f"{name}-cache",
@@ -123,10 +126,10 @@ class Loki(pulumi.ComponentResource):
                 exposure=Exposure(),  # people outside meet the gateway
                 service_account_annotations={"eks.amazonaws.com/role-arn": args.role_arn} if args.role_arn else {},
                 # The rules are left out: the ruler reads them again by itself.
-                config_checksum=checksum(files),
+                config_checksum=pulumi.Output.concat(checksum(files), versions(keys)),
                 termination_grace_seconds=FLUSH_SECONDS,
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=waits_for),
+            pulumi.ResourceOptions(parent=self, depends_on=[config, rules, *keys]),
         )
         if args.settings.reachable_from_outside:
             LokiGateway(
@@ -144,6 +147,19 @@ class Loki(pulumi.ComponentResource):
         self.register_outputs({"url": self.endpoint.url})
 
 
+def bounded(settings: LokiSettings, *, services: int, nodes: int) -> dict[str, Any]:
+    """The values, by name, that have to fit each other. services: how many are declared; nodes: how many send."""
+    return {
+        "service_count": services,
+        "max_nodes": nodes,
+        "replicas": settings.replicas,
+        "retention_days": settings.retention_days,
+        "stream_rate_mib": settings.per_stream_rate_mib,
+        "stream_burst_mib": settings.per_stream_burst_mib,
+        "ingestion_rate_mib": settings.ingestion_rate_mib,
+    }
+
+
 def _values(args: LokiArgs) -> LokiValues:
     settings = args.settings
     return LokiValues(
@@ -151,18 +167,12 @@ def _values(args: LokiArgs) -> LokiValues:
         region=args.region,
         cluster=args.shared.cluster,
         environment=args.shared.environment,
-        service_count=args.service_count,
+        **bounded(settings, services=args.service_count, nodes=args.nodes),
         s3_endpoint=args.s3_endpoint,
         s3_path_style=args.s3_endpoint is not None,
-        replicas=settings.replicas,
         peers=f"{PEERS}.{args.shared.namespace}",
         caches=addresses(args.shared.namespace),
         auth_enabled=bool(settings.tenants),
-        retention_days=settings.retention_days,
-        stream_rate_mib=settings.per_stream_rate_mib,
-        stream_burst_mib=settings.per_stream_burst_mib,
-        ingestion_rate_mib=settings.ingestion_rate_mib,
-        max_nodes=args.nodes,
         max_entries_per_query=settings.max_entries_per_query,
         results_cache_mib=settings.results_cache_mib,
         alertmanager_url=args.alertmanager.url,

@@ -40,6 +40,10 @@ class ObjectStore(pulumi.ComponentResource):
     def __init__(self, name: str, args: ObjectStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:ObjectStore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        # A bucket that is kept keeps its versions, its encryption, and who may not read it.
+        kept = pulumi.ResourceOptions(
+            parent=self, protect=args.shared.protect_data, retain_on_delete=args.shared.protect_data
+        )
         tags = {"environment": args.shared.environment, "cluster": args.shared.cluster, "part-of": PART_OF}
 
         bucket = aws.s3.Bucket(
@@ -48,16 +52,13 @@ class ObjectStore(pulumi.ComponentResource):
             # in dev the bucket goes with the stack, logs and all; in production destroy stops here
             force_destroy=not args.shared.protect_data,
             tags=tags,
-            opts=pulumi.ResourceOptions.merge(
-                child,
-                pulumi.ResourceOptions(protect=args.shared.protect_data, retain_on_delete=args.shared.protect_data),
-            ),
+            opts=kept,
         )
         versioning = aws.s3.BucketVersioning(
             f"{name}-versioning",
             bucket=bucket.id,
             versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-            opts=child,
+            opts=kept,
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-encryption",
@@ -69,7 +70,7 @@ class ObjectStore(pulumi.ComponentResource):
                     )
                 )
             ],
-            opts=child,
+            opts=kept,
         )
         public_access = aws.s3.BucketPublicAccessBlock(
             f"{name}-public-access",
@@ -78,14 +79,14 @@ class ObjectStore(pulumi.ComponentResource):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=child,
+            opts=kept,
         )
         if args.settings.over_tls:  # a stand-in that speaks plain HTTP only would be locked out by its own bucket
             aws.s3.BucketPolicy(
                 f"{name}-policy",
                 bucket=bucket.id,
                 policy=bucket.arn.apply(tls_only),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[public_access]),
+                opts=pulumi.ResourceOptions.merge(kept, pulumi.ResourceOptions(depends_on=[public_access])),
             )
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
@@ -95,7 +96,7 @@ class ObjectStore(pulumi.ComponentResource):
                 backup_rule(args.backup_prefix, args.backup_keep_days),
             ],
             # without versioning the rules for noncurrent versions are refused
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
+            opts=pulumi.ResourceOptions.merge(kept, pulumi.ResourceOptions(depends_on=[versioning])),
         )
         self._say_what_infrequent_access_saves(args.retention_days)
 

@@ -30,6 +30,9 @@ TOOL = "opensearch"
 PORT = 9200
 TRANSPORT_PORT = 9300
 USER = 1000
+# Says without a login whether the node has read users and rights. Until then it drops what it is told of new ones, and
+# refuses them for good (the security plugin's ConfigurationRepository): no user may be made before every node is ready.
+READY = "/_plugins/_security/health"
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "opensearch"
 
 _HOME = "/usr/share/opensearch"
@@ -174,8 +177,7 @@ def _node(args: OpenSearchArgs) -> Container:
             _CONFIG_FOLDER,
             _TMP,
         ),
-        # Its answers are for users only, so the probes ask for a connection.
         startup=Probe(port=PORT, failure_threshold=30),
-        readiness=Probe(port=PORT),
+        readiness=Probe(path=READY, port=PORT, tls=True),
         liveness=Probe(port=TRANSPORT_PORT),
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pulumi
 from pulumi_kubernetes import core, meta, rbac
@@ -73,6 +74,17 @@ class Promtail(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+def bounded(settings: LogsSettings, limits: LokiSettings) -> dict[str, Any]:
+    """The values, by name, that have to fit each other. limits: what Loki takes in."""
+    return {
+        "lines_per_second": settings.lines_per_second,
+        "burst_lines": settings.burst_lines,
+        "stream_rate_mib": limits.per_stream_rate_mib,
+        "stream_burst_mib": limits.per_stream_burst_mib,
+        "extra_node_files": settings.extra_node_files,
+    }
+
+
 def values(args: PromtailArgs) -> PromtailValues:
     settings = args.settings
     return PromtailValues(
@@ -80,14 +92,10 @@ def values(args: PromtailArgs) -> PromtailValues:
         environment=args.shared.environment,
         services=args.services,
         loki_url=args.loki.url,
-        lines_per_second=settings.lines_per_second,
-        burst_lines=settings.burst_lines,
-        stream_rate_mib=args.limits.per_stream_rate_mib,
-        stream_burst_mib=args.limits.per_stream_burst_mib,
+        **bounded(settings, args.limits),
         drop_debug=settings.drop_debug,
         mask_emails=settings.mask_emails,
         tenant_id=args.limits.own_tenant(args.shared.environment),
-        extra_node_files=settings.extra_node_files,
     )
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 import pulumi
 
 from components.settings.base import Resources
+from components.shared import SharedOutputs
+from components.workload.batch import JobArgs
 from components.workload.pod import ConfigMapFiles, Container, Mount, PodField, SecretFiles, SecretKey
 from rendering.jaeger import CA_FILE, PASSWORD_FILE, STORE_URL
 
@@ -17,7 +19,12 @@ PROGRAM_CONFIG = "span-store-program"  # jobs/span_store.py, which runs beside t
 
 _FOLDER = "/etc/span-store"
 PROGRAM = f"{_FOLDER}/program/span_store.py"
+# What its commands read, each where it needs it.
 USERNAME = "SPAN_STORE_USERNAME"
+INDEX_PREFIX = "SPAN_STORE_INDEX_PREFIX"
+RETENTION_HOURS = "SPAN_STORE_RETENTION_HOURS"
+
+_DEADLINE_SECONDS = 600  # of those that run by the clock; the next run goes on with what one did not finish
 
 Environment = Mapping[str, "str | SecretKey | PodField | pulumi.Output[str]"]
 
@@ -32,6 +39,8 @@ class SpanStore:
     replicas: int
     # Whom to log in as, with the password in LOGIN_SECRET; None where the store asks for no login.
     username: str | None = None
+    # Changes with that password.
+    password_version: pulumi.Input[str] = ""
     # Its certificate is signed by the authority in CA_CONFIG, not by one of the system's.
     own_ca: bool = False
     # TLS at all.
@@ -76,6 +85,28 @@ def program(
         env={**environment(store), **(env or {})},
         mounts=(Mount(name="program", path=PROGRAM.rpartition("/")[0], source=source), *mounts(store), *more),
         resources=Resources(cpu_millicores=10, memory_mib=48, cpu_limit_millicores=500, memory_limit_mib=256),
+    )
+
+
+def store_job(
+    tool: str,
+    image: str,
+    command: str,
+    store: SpanStore,
+    *,
+    shared: SharedOutputs,
+    user: int,
+    env: Environment,
+    more: tuple[Mount, ...] = (),
+) -> JobArgs:
+    """The job `tool`, which runs a command of jobs/span_store.py."""
+    return JobArgs(
+        shared=shared,
+        tool=tool,
+        component="traces",
+        steps=(program(command, image, command, store, env=env, more=more),),
+        user=user,
+        deadline_seconds=_DEADLINE_SECONDS,
     )
 
 

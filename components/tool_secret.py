@@ -1,6 +1,6 @@
 """The Kubernetes Secret that a tool mounts: made from the stack's config, or somebody else's that settings name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pulumi
 from pulumi_kubernetes import core
@@ -17,7 +17,7 @@ def tool_secret(
     labels: Mapping[str, str],
     values: Mapping[str, pulumi.Input[str]],
     parent: pulumi.Resource,
-) -> list[pulumi.Resource]:
+) -> list[core.v1.Secret]:
     """Makes the Secret `name`; nothing where `existing_secrets` lists it. Workloads that mount it wait for the result.
 
     values: key -> value; of an existing Secret they are in there already.
@@ -32,3 +32,12 @@ def tool_secret(
             opts=pulumi.ResourceOptions(parent=parent),
         )
     ]
+
+
+def versions(secrets: Iterable[core.v1.Secret]) -> pulumi.Output[str]:
+    """Changes with what is in them, and says nothing of it: rolls the pods of a tool that reads it at its start only.
+
+    The cluster's numbers for their present content; an existing Secret is somebody else's to roll out.
+    """
+    numbers = (secret.metadata.apply(lambda found: f"-{found.resource_version}") for secret in secrets)
+    return pulumi.Output.concat(*numbers)

@@ -25,9 +25,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 LogField = Literal["level", "trace_id", "span_id", "path", "status"]
 LOG_FIELDS: frozenset[str] = frozenset(get_args(LogField))
 
-DAYS_PER_BUDGET = 30
-MINUTES_PER_DAY = 24 * 60
-
 
 class DeclarationError(ValueError):
     """A declaration file that cannot be used; the message names file, field, value seen and what to write instead."""
@@ -68,11 +65,6 @@ class Slo(Declaration):
     """`latency_percentile` of the requests are answered within this time."""
     error_percent: float = Field(gt=0, lt=100)
     """Share of requests answered 5xx stays under this."""
-
-    @property
-    def budget_minutes(self) -> float:
-        """Minutes of unavailability that 30 days allow: 43.2 at 99.9 %."""
-        return (100 - self.availability_percent) / 100 * DAYS_PER_BUDGET * MINUTES_PER_DAY
 
     @property
     def latency_seconds(self) -> float:

@@ -3,6 +3,7 @@
 A job says where its targets are found, how many samples one may send, and which series are left out and why.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,9 @@ PART_OF = "app.kubernetes.io/part-of=observability-stack"
 
 APP_NAME = "__meta_kubernetes_pod_label_app_kubernetes_io_name"
 PORT_NAME = "__meta_kubernetes_pod_container_port_name"
+WATCHES = "observability-stack/watches"
+"""The annotation of an exporter's pod that holds host:port of the one server it watches."""
+_WATCHES_LABEL = re.sub(r"\W", "_", WATCHES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,8 @@ def cluster_token(*, verify: bool) -> dict[str, Any]:
 
 def stack_jobs(monitoring_namespace: str, agents_namespace: str, collector: Collector) -> list[Job]:
     """The tools of the stack and the exporters: pods found by label, port found by name."""
+    # What is watched has a name that people know, other than the pod's address.
+    watched = relabel.value("instance", "$1", where=f"__meta_kubernetes_pod_annotation_{_WATCHES_LABEL}", regex="(.+)")
 
     def job(
         name: str,
@@ -86,7 +92,7 @@ def stack_jobs(monitoring_namespace: str, agents_namespace: str, collector: Coll
         return Job(
             name=name,
             discovery=kubernetes("pod", namespaces=(namespace,), selector=PART_OF),
-            relabel=[*steps, *relabel.POD_LABELS, *on_node],
+            relabel=[*steps, *relabel.POD_LABELS, *on_node, watched],
             sample_limit=sample_limit,
             **rest,
         )
@@ -120,7 +126,7 @@ def stack_jobs(monitoring_namespace: str, agents_namespace: str, collector: Coll
             # `app` names the service a pod belongs to, here as everywhere else.
             metric_relabel=[relabel.value("service", "$1", where="label_app", regex="(.+)")],
         ),
-        job("postgres-exporter", 20_000),
+        job("postgres-exporter", 20_000, app="postgres-exporter(-replica-[0-9]+)?"),
         job("redis-exporter", 5_000),
         job("elasticsearch-exporter", 20_000),
         job("blackbox-exporter", 5_000),

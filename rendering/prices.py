@@ -150,11 +150,6 @@ class Prices(_Listed):
         """One node, one month."""
         return self.nodes.usd_per_hour * self.hours_per_month
 
-    @property
-    def balancer_usd(self) -> float:
-        """One load balancer for a month, without addresses and traffic."""
-        return self.balancers.usd_per_hour * self.hours_per_month
-
 
 def load_prices(path: Path) -> Prices:
     """Read configs/cost.yaml. Raises CostError, naming the field, for anything missing, misspelt or of another kind."""

@@ -17,6 +17,7 @@ OFF_HOURS = "outside-business-hours"
 NOBODY = "nobody"
 # Of the two minutes within which someone is paged; enough for the pods of one service to come in one message.
 SERVICE_DOWN_WAIT_SECONDS = 10
+GROUP_INTERVAL_MINUTES = 5
 
 # What makes two alerts the same thing at two severities, beside their condition. A label both lack counts as equal.
 SAME_THING = (
@@ -34,17 +35,31 @@ SAME_THING = (
 )
 
 
-def render_alertmanager_config(teams: Teams, channels: Channels, *, templates: str = TEMPLATES) -> str:
+def render_alertmanager_config(
+    teams: Teams,
+    channels: Channels,
+    *,
+    templates: str = TEMPLATES,
+    group_interval_minutes: int = GROUP_INTERVAL_MINUTES,
+) -> str:
     """`alertmanager.yml` as text. `templates` is where its templates are mounted (a glob)."""
-    return documents.dump(alertmanager_config(teams, channels, templates=templates))
+    return documents.dump(
+        alertmanager_config(teams, channels, templates=templates, group_interval_minutes=group_interval_minutes)
+    )
 
 
-def alertmanager_config(teams: Teams, channels: Channels, *, templates: str = TEMPLATES) -> Document:
+def alertmanager_config(
+    teams: Teams,
+    channels: Channels,
+    *,
+    templates: str = TEMPLATES,
+    group_interval_minutes: int = GROUP_INTERVAL_MINUTES,
+) -> Document:
     """`alertmanager.yml` as a document."""
     return {
         "global": global_section(channels),
         "templates": [templates],
-        "route": _root(teams, channels),
+        "route": _root(teams, channels, group_interval_minutes),
         "inhibit_rules": inhibit_rules(),
         "receivers": _receivers(teams, channels),
         "time_intervals": [{"name": OFF_HOURS, "time_intervals": _off_hours(teams)}],
@@ -64,9 +79,9 @@ def inhibit_rules() -> list[Document]:
             "target_matchers": ['severity="warning"', 'service!=""'],
             "equal": ["condition", "service", "namespace"],
         },
-        {  # a service that is down has no other news
+        {  # a service that is down has no other news but an attack, which may be why, or go on at other replicas
             "source_matchers": ['alertname="ServiceDown"'],
-            "target_matchers": ['alertname!="ServiceDown"', 'service!=""'],
+            "target_matchers": ['alertname!="ServiceDown"', 'service!=""', 'category!="security"'],
             "equal": ["service", "namespace"],
         },
         {  # nor has what runs on a node that is gone
@@ -77,13 +92,13 @@ def inhibit_rules() -> list[Document]:
     ]
 
 
-def _root(teams: Teams, channels: Channels) -> Document:
+def _root(teams: Teams, channels: Channels, group_interval_minutes: int) -> Document:
     return {
         "receiver": "catch-all",
-        # one message per alert and service, however many pods it concerns
-        "group_by": ["alertname", "service", "namespace", "severity"],
+        # one message per alert and service, however many pods it concerns; what has no service is of a node or a job
+        "group_by": ["alertname", "service", "namespace", "severity", "node", "job", "escalated"],
         "group_wait": "30s",
-        "group_interval": "5m",
+        "group_interval": f"{group_interval_minutes}m",
         "repeat_interval": f"{teams.severities[Severity.WARNING].repeat_hours}h",
         "routes": [
             _watchdog(channels),

@@ -1,4 +1,4 @@
-"""python -m sandbox up | deploy | status | env | drill | destroy | down"""
+"""python -m sandbox up | deploy | status | env | drill | preview | destroy | down | clean"""
 
 import argparse
 import os
@@ -15,9 +15,9 @@ from rich.text import Text
 from sandbox import aws, drills, machine, node, platform, sinks, stack
 from sandbox import preview as previews
 from sandbox.errors import SandboxError
+from sandbox.node.layout import NODE_IP
 from sandbox.paths import cache_dir, state_dir
 
-NODE_ADDRESS = "10.111.0.1"
 LOOPBACK = "127.0.0.1"
 
 console = Console(stderr=True, highlight=False)
@@ -26,7 +26,7 @@ console = Console(stderr=True, highlight=False)
 def up(arguments: argparse.Namespace) -> None:
     """Boots what is not up: node, AWS, alert sinks, the platform to be observed."""
     simulated = arguments.node == "simulated"
-    address = LOOPBACK if simulated else NODE_ADDRESS
+    address = LOOPBACK if simulated else NODE_IP
     machine.check(simulated_node=simulated)
     _step("node", lambda: node.up(simulated))
     _step("local AWS and span store", lambda: aws.up(address))

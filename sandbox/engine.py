@@ -18,6 +18,7 @@ from sandbox.paths import repo_root
 
 PROJECT = "observability-stack"
 _ENDPOINTS = "aws:endpoints"
+_CONTEXT = f"{PROJECT}:kubernetes_context"
 PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes", "kubectl")
 
 
@@ -38,6 +39,8 @@ class Engine:
     folder: Path
     # Values that only this machine knows, laid over the stack's: group -> key -> value.
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # The AWS account, by the variables that every AWS client goes by.
+    account: Mapping[str, str] = field(default_factory=aws.environment)
 
     def environment(self) -> dict[str, str]:
         """What a shell needs to drive this stack by hand: cluster, engine, AWS, and the tools on PATH."""
@@ -52,7 +55,7 @@ class Engine:
             "PULUMI_OPTION_CONFIG_FILE": str(self.config_file()),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            **aws.environment(),
+            **self.account,
         }
 
     def prepare(self, values: Mapping[str, str]) -> None:
@@ -107,9 +110,10 @@ class Engine:
         config = yaml.safe_load(original.read_text())["config"]
         for group, values in self.values.items():
             config[f"{PROJECT}:{group}"] = {**config[f"{PROJECT}:{group}"], **values}
+        config.pop(_CONTEXT, None)  # that of the people's cluster; the one here has a kubeconfig to itself
         if _ENDPOINTS in config:  # the file names the bridge of a real node; beside a simulated one there is none
             [named] = config[_ENDPOINTS]
-            config[_ENDPOINTS] = [dict.fromkeys(named, aws.environment()["AWS_ENDPOINT_URL"])]
+            config[_ENDPOINTS] = [dict.fromkeys(named, self.account["AWS_ENDPOINT_URL"])]
         wanted = yaml.safe_dump(config)
         stamp = self.folder / f"Pulumi.{self.stack}.original.yaml"
         if not copy.exists() or not stamp.exists() or stamp.read_text() != wanted:

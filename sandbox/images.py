@@ -1,6 +1,6 @@
 """The images of the stack's manifests, made under production's names and known to the node."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import yaml
 
@@ -16,13 +16,22 @@ from sandbox.toolchain import images
 _UNUSED = frozenset({"opensearch", "memcached"})
 
 
+def catalogue() -> Catalogue:
+    """Every image under the name that the manifests of stack `sandbox` would give it."""
+    chosen = ImageSettings.model_validate(_config()["observability-stack:images"])
+    return Catalogue(repo_root() / "configs" / "versions.yaml", chosen)
+
+
 def references() -> list[str]:
     """As the manifests of stack `sandbox` name them."""
-    config = yaml.safe_load((repo_root() / "Pulumi.sandbox.yaml").read_text())["config"]
-    versions = repo_root() / "configs" / "versions.yaml"
-    catalogue = Catalogue(versions, ImageSettings.model_validate(config["observability-stack:images"]))
-    unused = _UNUSED | set(get_args(Collector)) - {config["observability-stack:logs"]["collector"]}
-    return [catalogue.reference(key) for key in catalogue.known() if key not in unused]
+    unused = _UNUSED | set(get_args(Collector)) - {_config()["observability-stack:logs"]["collector"]}
+    known = catalogue()
+    return [known.reference(key) for key in known.known() if key not in unused]
+
+
+def _config() -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load((repo_root() / "Pulumi.sandbox.yaml").read_text())["config"]
+    return config
 
 
 def import_to_node() -> None:

@@ -1,4 +1,4 @@
-"""`pulumi preview` of any stack where nothing of it exists: a fresh simulated cluster and the local AWS."""
+"""`pulumi preview` of any stack where nothing of it exists: a fresh simulated cluster and a fresh local AWS."""
 
 import json
 import tempfile
@@ -9,23 +9,22 @@ from pathlib import Path
 
 from components.settings.reference import example
 from components.settings.secrets import catalogue
-from sandbox import aws, node
+from sandbox import node
+from sandbox.aws import moto
 from sandbox.engine import Engine
-from sandbox.stack import STACK
 
 
 @contextmanager
 def fresh(stack: str) -> Iterator[Engine]:
-    """An engine for `stack` with no state, a cluster of its own, and made-up secrets; all gone afterwards.
-
-    Bucket names are everyone's: the running stack of the sandbox has the one of its stack file.
-    """
+    """An engine for `stack` without state, with a cluster and an account of its own; all of it is gone afterwards."""
     secrets = [secret.name for secret in catalogue(example())]
-    if aws.status() is None:
-        aws.up("127.0.0.1", span_store=False)
-    with node.simulated_cluster(f"preview-{stack}") as kubeconfig, tempfile.TemporaryDirectory() as folder:
-        values = {"object_store": {"bucket": "preview-observability-logs"}} if stack == STACK else {}
-        engine = Engine(stack, kubeconfig, Path(folder), values)
+    with (
+        node.simulated_cluster(f"preview-{stack}") as kubeconfig,
+        moto.account() as address,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        moto.furnish(address)
+        engine = Engine(stack, kubeconfig, Path(folder), account=moto.environment(address))
         engine.prepare({name: f"https://made-up.example/{name}" for name in secrets})
         yield engine
 

@@ -21,7 +21,7 @@ DUMPS = re.compile(rf"{KUBECTL}exec deployment/\S+ -- kill -QUIT 1$")
 IN_CLUSTER = re.compile(r"curl http://(?P<service>[a-z-]+):(?P<port>\d+)/\S+$")
 FAULTS = re.compile(r"(client\.)?(fault|traffic)\(")
 
-ACCOUNT = "tests/e2e/test_8_account.py"
+ACCOUNT = "tests/simulated/test_account.py"
 ELSEWHERE = {
     r"make up$": "README.md",
     r"make check$": ".github/workflows/test.yml",
@@ -29,7 +29,7 @@ ELSEWHERE = {
     rf"{MODULE}sandbox (up|deploy|down|destroy)$": "Makefile",
     rf"{MODULE}operations.restore$": "docs/operations.md",
     r"aws |make (docs|format|preview)|pulumi (destroy|import|login|preview|state delete|up) ": ACCOUNT,
-    r"kubectl .*(storageclass gp3|aws-load-balancer)": ACCOUNT,
+    r"kubectl (config |.*(storageclass gp3|aws-load-balancer))": ACCOUNT,
     r"make (down|up NODE=simulated)$": "tests/e2e/test_9_down.py",
     r"dd ": "sandbox/drills/catalogue.py",
     rf"{PYTHON} install -r delivery/": ".github/workflows/deploy-gate.yml",

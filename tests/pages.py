@@ -16,7 +16,7 @@ RUNBOOKS = tuple(sorted((ROOT / "docs" / "runbooks").glob("*.md")))
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 TYPED_BY = {
-    "account": "tests/e2e/test_8_account.py",
+    "account": "tests/simulated/test_account.py",
     "gate": "tests/e2e/test_8_delivery.py",
     "ci": ".ci/run",
 }

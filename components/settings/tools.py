@@ -9,6 +9,7 @@ from components.settings.base import Days, Exposure, HttpUrl, Model, Quantity, R
 from components.settings.grafana_database import GrafanaDatabaseSettings
 from rendering.collectors import Collector
 from rendering.loki import SINGLE_TENANT
+from rendering.routes import GROUP_INTERVAL_MINUTES
 from rendering.sizing import check_memory, check_storage
 
 Group = Annotated[str, Field(pattern=r"^[^'\\]+$")]
@@ -113,6 +114,10 @@ class AlertmanagerSettings(Published):
     )
     heartbeat_enabled: bool = Field(default=False, description="Watchdog goes to the heartbeat_url secret")
     webhook_enabled: bool = Field(default=False, description="what pages also goes to the webhook_url secret")
+    group_interval_minutes: Annotated[int, Field(ge=1, le=60)] = Field(
+        default=GROUP_INTERVAL_MINUTES,
+        description="between two messages of a group: how late its next alert, or its end, is told at most",
+    )
 
     @model_validator(mode="after")
     def _mail_is_whole(self) -> Self:
@@ -294,15 +299,40 @@ class LoadSettings(Model):
     log_gb_per_day: Annotated[float, Field(gt=0)] = Field(default=1.0, description="of lines, as they reach Loki")
 
 
+PostgresqlAddress = Annotated[str, Field(pattern=r"^[^/@]+:\d+/[^?]+(\?.*)?$")]
+
+
+def server(address: str) -> str:
+    """host:port of a PostgresqlAddress."""
+    return address.split("/", maxsplit=1)[0]
+
+
 class PostgresqlSettings(Model):
     """The platform's PostgreSQL; the password is the secret postgresql_password."""
 
-    address: str = Field(
-        pattern=r"^[^/@]+:\d+/[^?]+(\?.*)?$",
+    address: PostgresqlAddress = Field(
         examples=["postgresql.dharma:5432/postgres?sslmode=require"],
         description="host:port/database?options, no user in it",
     )
+    replica_addresses: tuple[PostgresqlAddress, ...] = Field(
+        default=(), description="of its read replicas: how far behind one is, only itself knows; same user and password"
+    )
     user: str = Field(description="one that may read statistics: a member of pg_monitor")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Of all servers, the primary's first."""
+        return (self.address, *self.replica_addresses)
+
+    @model_validator(mode="after")
+    def _a_server_is_named_once(self) -> Self:
+        servers = [server(address) for address in self.addresses]
+        if twice := sorted({one for one in servers if servers.count(one) > 1}):
+            raise ValueError(
+                f"address and replica_addresses name {', '.join(twice)} twice; write each server once, replicas by "
+                "addresses of their own"
+            )
+        return self
 
 
 class RedisSettings(Model):

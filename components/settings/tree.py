@@ -51,6 +51,11 @@ class Settings(Model):
         examples=["dharma-production"],
         description="label of every metric, log, span, message",
     )
+    kubernetes_context: str = Field(
+        default="",
+        examples=["arn:aws:eks:us-east-1:111122223333:cluster/dharma-production"],
+        description="of the kubeconfig: the stack touches this cluster and no other; the current one where empty",
+    )
     profile: Literal["eks", "sandbox"] = Field(default="eks", description="which control-plane parts can be scraped")
     protect_data: bool = Field(default=True, description="destroy refuses buckets, volumes and the span store")
     namespaces: NamespaceSettings = NamespaceSettings()

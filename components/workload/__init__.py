@@ -12,6 +12,7 @@ from components.shared import SharedOutputs
 from components.workload import exposure as outside
 from components.workload.pod import Container
 from components.workload.spec import DATA_VOLUME, claim_name, container_args, metadata, volumes
+from rendering.jobs import WATCHES
 
 Kind = Literal["Deployment", "StatefulSet", "DaemonSet"]
 
@@ -34,6 +35,7 @@ class WorkloadArgs:
     peer_ports: Mapping[str, int] = field(default_factory=dict)  # gives each replica a name of its own, for its peers
     service_account_annotations: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     api_access: bool = False  # mounts the ServiceAccount's token
+    watches: str | None = None  # host:port of what an exporter watches, which its series name as `instance`
     config_checksum: pulumi.Input[str] | None = None  # rolls the pods when the config of a tool without reload changes
     termination_grace_seconds: int = 30
     agent: bool = False  # runs on every node, in the agents' namespace, as root
@@ -174,9 +176,10 @@ def _selector(args: WorkloadArgs) -> meta.v1.LabelSelectorArgs:
 
 
 def _template(args: WorkloadArgs) -> core.v1.PodTemplateSpecArgs:
-    annotations = {"observability-stack/config": args.config_checksum} if args.config_checksum is not None else None
+    given = {"observability-stack/config": args.config_checksum, WATCHES: args.watches}
+    annotations = {key: value for key, value in given.items() if value is not None}
     return core.v1.PodTemplateSpecArgs(
-        metadata=meta.v1.ObjectMetaArgs(labels=dict(args.labels), annotations=annotations),
+        metadata=meta.v1.ObjectMetaArgs(labels=dict(args.labels), annotations=annotations or None),
         spec=core.v1.PodSpecArgs(
             service_account_name=args.tool,
             automount_service_account_token=args.api_access,
@@ -188,6 +191,8 @@ def _template(args: WorkloadArgs) -> core.v1.PodTemplateSpecArgs:
             volumes=volumes((*args.init_containers, *args.containers)) or None,
             security_context=_pod_security(args),
             tolerations=[core.v1.TolerationArgs(operator="Exists")] if args.agent else None,
+            # A full node makes room for its agents, and one under pressure keeps them: then its logs are wanted most.
+            priority_class_name="system-node-critical" if args.agent else None,
             topology_spread_constraints=_spread(args),
             termination_grace_period_seconds=args.termination_grace_seconds,
         ),

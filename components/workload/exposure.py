@@ -9,7 +9,8 @@ from pulumi_kubernetes import core, networking
 from components.settings.base import Exposure
 from components.workload.spec import metadata
 
-# Pulumi would wait for endpoints and ten seconds more; the pods' own readiness is awaited already.
+# Pulumi would wait for endpoints and ten seconds more, and give up after ten minutes: Jaeger's pods wait for the span
+# store, and a new managed one takes longer. The pods' own readiness is awaited already.
 _SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
 
@@ -28,7 +29,7 @@ def service(
     published = next(iter(ports))
     return core.v1.Service(
         f"{name}-service",
-        metadata=metadata(name, namespace, labels, _load_balancer(exposure) if balanced else _SKIP_AWAIT),
+        metadata=metadata(name, namespace, labels, {**_SKIP_AWAIT, **(_load_balancer(exposure) if balanced else {})}),
         spec=core.v1.ServiceSpecArgs(
             type="ClusterIP" if exposure.type == "Ingress" else exposure.type,
             selector=dict(selector),
@@ -105,13 +106,13 @@ def ingress(
 
 
 def _load_balancer(exposure: Exposure) -> Mapping[str, str]:
-    """Annotations of the AWS load balancer controller: TLS on every port, plain HTTP only inside the cluster."""
+    """Annotations of the AWS load balancer controller; with a certificate and no list of ports, each of them is TLS."""
     prefix = "service.beta.kubernetes.io/aws-load-balancer"
     return {
         f"{prefix}-type": "external",
         f"{prefix}-nlb-target-type": "ip",
         f"{prefix}-scheme": "internet-facing",
         f"{prefix}-ssl-cert": exposure.certificate_arn or "",
-        f"{prefix}-ssl-ports": "*",
+        f"{prefix}-ssl-negotiation-policy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
         f"{prefix}-backend-protocol": "tcp",
     }

@@ -86,6 +86,7 @@ class Probe:
 
     port: int
     path: str | None = None
+    tls: bool = False  # with `path`: asked over HTTPS, whatever the certificate
     period_seconds: int = 10
     timeout_seconds: int = 3
     failure_threshold: int = 3

@@ -130,10 +130,11 @@ def _volume(mount: Mount) -> core.v1.VolumeArgs:
 def _probe(probe: Probe | None) -> core.v1.ProbeArgs | None:
     if probe is None:
         return None
+    scheme = "HTTPS" if probe.tls else None
     target: dict[str, Any] = (
         {"tcp_socket": core.v1.TCPSocketActionArgs(port=probe.port)}
         if probe.path is None
-        else {"http_get": core.v1.HTTPGetActionArgs(path=probe.path, port=probe.port)}
+        else {"http_get": core.v1.HTTPGetActionArgs(path=probe.path, port=probe.port, scheme=scheme)}
     )
     return core.v1.ProbeArgs(
         period_seconds=probe.period_seconds,

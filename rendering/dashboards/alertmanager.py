@@ -4,7 +4,7 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row
 from rendering.dashboards.links import Uid
 from rendering.dashboards.panels import GREEN, HALF, ORANGE, RED, THIRD
-from rendering.dashboards.queries import Promql
+from rendering.dashboards.queries import EVERY, Promql
 from rendering.dashboards.tools import leads, log_row, process_row, up_tile
 from rendering.datasources import Folder
 
@@ -73,8 +73,7 @@ def _health() -> Row:
 
 
 def _notifications() -> Row:
-    every = "$__rate_interval"
-    slow = f"sum by (integration, le) (rate(alertmanager_notification_latency_seconds_bucket[{every}]))"
+    slow = f"sum by (integration, le) (rate(alertmanager_notification_latency_seconds_bucket[{EVERY}]))"
     return Row(
         "Notifications",
         [
@@ -83,7 +82,7 @@ def _notifications() -> Row:
                 about="Notifications handed to each kind of channel per second. Empty while nothing is to be said.",
                 queries=[
                     Promql(
-                        f"sum by (integration) (rate(alertmanager_notifications_total[{every}])) > 0", "{{integration}}"
+                        f"sum by (integration) (rate(alertmanager_notifications_total[{EVERY}])) > 0", "{{integration}}"
                     )
                 ],
                 unit="cps",
@@ -96,7 +95,7 @@ def _notifications() -> Row:
                 about="Failures per second. clientError is ours (address, credentials), serverError is the channel's.",
                 queries=[
                     Promql(
-                        f"sum by (integration, reason) (rate(alertmanager_notifications_failed_total[{every}])) > 0",
+                        f"sum by (integration, reason) (rate(alertmanager_notifications_failed_total[{EVERY}])) > 0",
                         "{{integration}} {{reason}}",
                     )
                 ],
@@ -127,8 +126,8 @@ def _alerts() -> Row:
                 title="Alerts received",
                 about="Alerts per second from Prometheus and Loki, by state. Invalid ones have labels it refuses.",
                 queries=[
-                    Promql("sum by (status) (rate(alertmanager_alerts_received_total[$__rate_interval]))"),
-                    Promql("sum(rate(alertmanager_alerts_invalid_total[$__rate_interval]))", "invalid"),
+                    Promql(f"sum by (status) (rate(alertmanager_alerts_received_total[{EVERY}]))"),
+                    Promql(f"sum(rate(alertmanager_alerts_invalid_total[{EVERY}]))", "invalid"),
                 ],
                 unit="cps",
                 links=LINKS,
@@ -157,7 +156,7 @@ def _alerts() -> Row:
                 queries=[
                     Promql(
                         'sum(rate(alertmanager_http_request_duration_seconds_count{code=~"5.."}[$__rate_interval])) '
-                        "/ sum(rate(alertmanager_http_request_duration_seconds_count[$__rate_interval])) or vector(0)",
+                        f"/ sum(rate(alertmanager_http_request_duration_seconds_count[{EVERY}])) or vector(0)",
                         "errors",
                     )
                 ],

@@ -177,7 +177,7 @@ def _costs() -> Row:
             panels.graph(
                 title="Requests, by team",
                 about="Requests per second to the services of each team.",
-                queries=[Promql("sum by (team) (service:http_requests:rate5m)", "{{team}}")],
+                queries=[Promql("team:http_requests:rate5m", "{{team}}")],
                 unit="reqps",
                 links=_links("api-gateway"),
                 width=THIRD,

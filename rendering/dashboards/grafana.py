@@ -4,7 +4,7 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row
 from rendering.dashboards.links import Uid
 from rendering.dashboards.panels import HALF, RED, THIRD
-from rendering.dashboards.queries import Promql
+from rendering.dashboards.queries import EVERY, Promql
 from rendering.dashboards.tools import leads, log_row, process_row, ratio_tile, up_tile
 from rendering.datasources import Folder
 
@@ -72,14 +72,14 @@ def _health() -> Row:
 
 
 def _requests() -> Row:
-    slowest = f"sum by (handler, le) (rate({REQUESTS}_bucket[$__rate_interval]))"
+    slowest = f"sum by (handler, le) (rate({REQUESTS}_bucket[{EVERY}]))"
     return Row(
         "Requests",
         [
             panels.graph(
                 title="Requests, by status",
                 about="Requests per second by status code.",
-                queries=[Promql(f"sum by (status_code) (rate({REQUESTS}_count[$__rate_interval]))", "{{status_code}}")],
+                queries=[Promql(f"sum by (status_code) (rate({REQUESTS}_count[{EVERY}]))", "{{status_code}}")],
                 unit="reqps",
                 links=LINKS,
                 stacked=True,
@@ -97,10 +97,9 @@ def _requests() -> Row:
 
 
 def _datasources() -> Row:
-    took = "rate(grafana_datasource_request_duration_seconds_sum[$__rate_interval])"
-    asked = "rate(grafana_datasource_request_duration_seconds_count[$__rate_interval])"
+    took = f"rate(grafana_datasource_request_duration_seconds_sum[{EVERY}])"
+    asked = f"rate(grafana_datasource_request_duration_seconds_count[{EVERY}])"
     failed = 'grafana_datasource_request_total{code!~"2.."}'
-    every = "$__rate_interval"
     return Row(
         "Datasources, as Grafana sees them",
         [
@@ -108,7 +107,7 @@ def _datasources() -> Row:
                 title="Requests, by datasource",
                 about="Requests per second that Grafana sends to each datasource.",
                 queries=[
-                    Promql(f"sum by (datasource) (rate(grafana_datasource_request_total[{every}]))", "{{datasource}}")
+                    Promql(f"sum by (datasource) (rate(grafana_datasource_request_total[{EVERY}]))", "{{datasource}}")
                 ],
                 unit="reqps",
                 links=LINKS,
@@ -117,7 +116,7 @@ def _datasources() -> Row:
             panels.graph(
                 title="Failed, by datasource",
                 about="Requests per second that a datasource answered with an error, or not at all.",
-                queries=[Promql(f"sum by (datasource, code) (rate({failed}[{every}])) > 0", "{{datasource}} {{code}}")],
+                queries=[Promql(f"sum by (datasource, code) (rate({failed}[{EVERY}])) > 0", "{{datasource}} {{code}}")],
                 unit="reqps",
                 links=LINKS,
                 width=THIRD,
@@ -136,8 +135,8 @@ def _datasources() -> Row:
                 title="Logins",
                 about="Logins per second with name and password, and by single sign-on.",
                 queries=[
-                    Promql(f"sum(rate(grafana_api_login_post_total[{every}]))", "password"),
-                    Promql(f"sum(rate(grafana_api_login_oauth_total[{every}]))", "single sign-on"),
+                    Promql(f"sum(rate(grafana_api_login_post_total[{EVERY}]))", "password"),
+                    Promql(f"sum(rate(grafana_api_login_oauth_total[{EVERY}]))", "single sign-on"),
                 ],
                 unit="cps",
                 links=LINKS,

@@ -4,7 +4,7 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row
 from rendering.dashboards.links import TO_TRACES, Uid, to
 from rendering.dashboards.panels import GREEN, HALF, RED, THIRD
-from rendering.dashboards.queries import Promql
+from rendering.dashboards.queries import EVERY, Promql
 from rendering.dashboards.tools import leads, limits, log_row
 from rendering.datasources import Folder
 
@@ -12,7 +12,6 @@ from rendering.datasources import Folder
 JAEGER = '{job=~"jaeger.*"}'
 LINKS = (*leads("jaeger"), TO_TRACES, to(Uid.OPENSEARCH, "OpenSearch"))
 LOST = "otelcol_exporter_enqueue_failed_spans_total" + JAEGER
-EVERY = "$__rate_interval"
 
 
 def board() -> Board:

@@ -4,12 +4,11 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row, Variable
 from rendering.dashboards.links import TO_LOGS, TO_NODES, TO_SERVICE, Uid
 from rendering.dashboards.panels import ORANGE, RED, THIRD
-from rendering.dashboards.queries import Promql
+from rendering.dashboards.queries import EVERY, Promql
 from rendering.dashboards.tools import leads, log_row, process_row, up_tile
 from rendering.datasources import Folder
 
 LINKS = (*leads("promtail"), TO_LOGS, TO_NODES)
-EVERY = "$__rate_interval"
 WHERE = '{job="promtail", node=~"$node"}'
 
 

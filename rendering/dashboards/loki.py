@@ -4,12 +4,11 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row
 from rendering.dashboards.links import TO_LOGS, TO_VOLUMES, Uid, to
 from rendering.dashboards.panels import ORANGE, RED, THIRD
-from rendering.dashboards.queries import Promql
+from rendering.dashboards.queries import EVERY, Promql
 from rendering.dashboards.tools import leads, log_row, process_row, ratio_tile, up_tile
 from rendering.datasources import Folder
 
 LINKS = (*leads("loki"), TO_LOGS, to(Uid.S3, "S3"))
-EVERY = "$__rate_interval"
 PUSHES = '{route="loki_api_v1_push"}'
 # The name is older than the TSDB index, and stayed.
 COMPACTED = "loki_boltdb_shipper_compact_tables_operation_last_successful_run_timestamp_seconds"

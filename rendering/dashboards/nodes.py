@@ -4,11 +4,10 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row, Variable
 from rendering.dashboards.links import TO_ALERTS, TO_VOLUMES, TO_WORKLOADS, Uid, explore
 from rendering.dashboards.panels import GREEN, HALF, ORANGE, RED, THIRD
-from rendering.dashboards.queries import Promql
+from rendering.dashboards.queries import EVERY, Promql
 from rendering.datasources import LOKI, Folder
 
 LINKS = (TO_WORKLOADS, TO_VOLUMES, explore("System log", LOKI, '{job="systemd-journal"}'), TO_ALERTS)
-EVERY = "$__rate_interval"
 NODE = '{node=~"$node"}'
 IDLE = '{node=~"$node", mode="idle"}'
 DISKS = '{node=~"$node", fstype!~"tmpfs|overlay|squashfs|ramfs"}'

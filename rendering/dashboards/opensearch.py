@@ -4,11 +4,10 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row
 from rendering.dashboards.links import TO_ALERTS, TO_TRACES, TO_VOLUMES, Uid, to
 from rendering.dashboards.panels import GREEN, ORANGE, RED, THIRD
-from rendering.dashboards.queries import Promql
+from rendering.dashboards.queries import EVERY, Promql
 from rendering.datasources import Folder
 
 LINKS = (to(Uid.JAEGER, "Jaeger"), TO_TRACES, TO_ALERTS)
-EVERY = "$__rate_interval"
 
 
 def board() -> Board:

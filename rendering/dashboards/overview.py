@@ -25,8 +25,6 @@ TO_POSTGRESQL = to(Uid.POSTGRESQL, "PostgreSQL")
 TO_REDIS = to(Uid.REDIS, "Redis")
 TO_PROMETHEUS = to(Uid.PROMETHEUS, "Prometheus")
 
-FIRING = 'ALERTS{alertstate="firing", severity=~"critical|warning"}'
-
 
 def board(service_count: int, absent_jobs: Collection[str] = ()) -> Board:
     """The page that Grafana opens with.

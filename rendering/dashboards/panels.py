@@ -31,7 +31,7 @@ HALF = 12
 THIRD = 8
 QUARTER = 6
 
-GREEN, YELLOW, ORANGE, RED, BLUE = "green", "yellow", "orange", "red", "blue"
+GREEN, ORANGE, RED = "green", "orange", "red"
 
 FROM_BOTTOM = float("-inf")
 

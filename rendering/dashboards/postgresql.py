@@ -4,11 +4,10 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row, Variable
 from rendering.dashboards.links import TO_ALERTS, TO_OVERVIEW, TO_VOLUMES, Uid, explore
 from rendering.dashboards.panels import GREEN, ORANGE, QUARTER, RED, THIRD
-from rendering.dashboards.queries import Logql, Promql
+from rendering.dashboards.queries import EVERY, Logql, Promql
 from rendering.datasources import LOKI, Folder
 
 LINKS = (explore("Logs of PostgreSQL", LOKI, '{service="postgresql"}'), TO_ALERTS, TO_OVERVIEW)
-EVERY = "$__rate_interval"
 WHERE = '{instance=~"$instance"}'
 DATABASES = '{instance=~"$instance", datname=~"$database"}'
 

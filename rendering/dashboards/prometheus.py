@@ -4,7 +4,7 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row
 from rendering.dashboards.links import TO_VOLUMES, Uid
 from rendering.dashboards.panels import GREEN, ORANGE, QUARTER, RED, THIRD
-from rendering.dashboards.queries import Promql
+from rendering.dashboards.queries import EVERY, Promql
 from rendering.dashboards.tools import leads, log_row, process_row, up_tile
 from rendering.datasources import Folder
 
@@ -41,8 +41,8 @@ def _health() -> Row:
             ),
             panels.number(
                 title="Series in memory",
-                about="Active series. Memory follows it at a few KiB each.",
-                queries=[Promql('sum(prometheus_tsdb_head_series{job="prometheus"})')],
+                about="Active series of the replica that has most. Memory follows it at a few KiB each.",
+                queries=[Promql('max(prometheus_tsdb_head_series{job="prometheus"})')],
                 unit="short",
                 links=LINKS,
                 thresholds=panels.near("PrometheusSeriesHigh", 0.8),
@@ -132,7 +132,7 @@ def _rules() -> Row:
                 about="Group evaluations skipped because the one before was not done. Normally none.",
                 queries=[
                     Promql(
-                        "sum by (rule_group) (rate(prometheus_rule_group_iterations_missed_total[$__rate_interval]))",
+                        f"sum by (rule_group) (rate(prometheus_rule_group_iterations_missed_total[{EVERY}]))",
                         "{{rule_group}}",
                     )
                 ],
@@ -189,8 +189,8 @@ def _storage() -> Row:
                 title="Series created and removed",
                 about="Churn per second. High churn (short-lived pods, ids in labels) costs more than many series.",
                 queries=[
-                    Promql("sum(rate(prometheus_tsdb_head_series_created_total[$__rate_interval]))", "created"),
-                    Promql("sum(rate(prometheus_tsdb_head_series_removed_total[$__rate_interval]))", "removed"),
+                    Promql(f"sum(rate(prometheus_tsdb_head_series_created_total[{EVERY}]))", "created"),
+                    Promql(f"sum(rate(prometheus_tsdb_head_series_removed_total[{EVERY}]))", "removed"),
                 ],
                 unit="cps",
                 links=links,
@@ -208,9 +208,9 @@ def _notifications() -> Row:
                 title="Sent and lost",
                 about="Alerts sent per second; failed ones are tried again, dropped ones are lost.",
                 queries=[
-                    Promql("sum(rate(prometheus_notifications_sent_total[$__rate_interval]))", "sent"),
-                    Promql("sum(rate(prometheus_notifications_errors_total[$__rate_interval]))", "failed"),
-                    Promql("sum(rate(prometheus_notifications_dropped_total[$__rate_interval]))", "dropped"),
+                    Promql(f"sum(rate(prometheus_notifications_sent_total[{EVERY}]))", "sent"),
+                    Promql(f"sum(rate(prometheus_notifications_errors_total[{EVERY}]))", "failed"),
+                    Promql(f"sum(rate(prometheus_notifications_dropped_total[{EVERY}]))", "dropped"),
                 ],
                 unit="cps",
                 links=LINKS,

@@ -11,6 +11,9 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from rendering.datasources import JAEGER, LOKI, PROMETHEUS, Datasource
 
+EVERY = "$__rate_interval"
+"""The window of a rate: Grafana makes it the panel's step and a scrape more, and at least four scrapes."""
+
 
 def ref(datasource: Datasource) -> DataSourceRef:
     """A reference by uid, the only kind that survives a datasource being renamed."""

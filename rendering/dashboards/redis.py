@@ -4,12 +4,11 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row, Variable
 from rendering.dashboards.links import TO_ALERTS, TO_OVERVIEW, TO_WORKLOADS, Uid
 from rendering.dashboards.panels import GREEN, ORANGE, RED, THIRD
-from rendering.dashboards.queries import Promql
+from rendering.dashboards.queries import EVERY, Promql
 from rendering.datasources import Folder
 
 LINKS = (TO_ALERTS, TO_OVERVIEW, TO_WORKLOADS)
 WHERE = '{instance=~"$instance"}'
-EVERY = "$__rate_interval"
 
 
 def board() -> Board:

@@ -5,12 +5,11 @@ from rendering.dashboards import cost, panels
 from rendering.dashboards.board import Board, Row
 from rendering.dashboards.links import TO_ALERTS, Uid, logs_of, to
 from rendering.dashboards.panels import RED, THIRD
-from rendering.dashboards.queries import Promql
+from rendering.dashboards.queries import EVERY, Promql
 from rendering.dashboards.tools import ratio_tile
 from rendering.datasources import Folder
 
 LINKS = (to(Uid.LOKI, "Loki"), logs_of("loki"), to(Uid.USAGE, "Usage"), TO_ALERTS)
-EVERY = "$__rate_interval"
 COUNT = "loki_s3_request_duration_seconds_count"
 BUCKETS = "loki_s3_request_duration_seconds_bucket"
 FAILED = COUNT + '{status_code=~"5.."}'

@@ -13,7 +13,6 @@ PODS = '{namespace=~"$namespace", service="$service", pod=~"$pod"}'
 ROUTES = '{namespace=~"$namespace", service="$service", route=~"$route"}'
 RAW = '{job="services", namespace=~"$namespace", service="$service", pod=~"$pod", route=~"$route"}'
 LOGS = '{namespace=~"$namespace", service="$service", pod=~"$pod"}'
-EVERY = "$__rate_interval"
 
 TO_ITS_LOGS = to(Uid.LOGS, "Logs of this service", "namespace", "pod", service="$service")
 TO_ITS_TRACES = to(Uid.TRACES, "Traces of this service", service="$service")

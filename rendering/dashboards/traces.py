@@ -4,12 +4,11 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Figure, Row, Variable
 from rendering.dashboards.links import TO_LOGS, TO_OVERVIEW, TO_SERVICES, Uid, to
 from rendering.dashboards.panels import FULL_WIDTH, HALF, THIRD
-from rendering.dashboards.queries import Promql, Traces
+from rendering.dashboards.queries import EVERY, Promql, Traces
 from rendering.datasources import Folder
 
 TO_JAEGER = to(Uid.JAEGER, "Jaeger")
 LINKS = (to(Uid.SERVICE, "Details of this service", service="$service"), TO_LOGS, TO_JAEGER)
-EVERY = "$__rate_interval"
 SERVERS = '{service_name="$service", span_kind="SPAN_KIND_SERVER"}'
 CLIENTS = '{span_kind="SPAN_KIND_CLIENT", server_address!=""}'
 FAILED_CLIENTS = '{span_kind="SPAN_KIND_CLIENT", server_address!="", status_code="STATUS_CODE_ERROR"}'

@@ -4,7 +4,7 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Board, Row
 from rendering.dashboards.links import TO_LOGS, TO_OVERVIEW, TO_SERVICE, TO_TRACES, TO_VOLUMES, Uid, to
 from rendering.dashboards.panels import HALF, QUARTER, THIRD
-from rendering.dashboards.queries import Logql, Promql
+from rendering.dashboards.queries import EVERY, Logql, Promql
 from rendering.datasources import Folder
 
 LINKS = (
@@ -36,8 +36,8 @@ def _now() -> Row:
         [
             panels.number(
                 title="Series",
-                about="Active series. Prometheus' memory and volume follow them.",
-                queries=[Promql('sum(prometheus_tsdb_head_series{job="prometheus"})')],
+                about="Active series of the replica that has most. Prometheus' memory and volume follow them.",
+                queries=[Promql('max(prometheus_tsdb_head_series{job="prometheus"})')],
                 unit="short",
                 links=LINKS,
                 thresholds=panels.near("PrometheusSeriesHigh", 0.8),
@@ -141,9 +141,7 @@ def _logs() -> Row:
             panels.graph(
                 title="Left out, by reason",
                 about="Lines per second that agents did not send: what each filter saves.",
-                queries=[
-                    Promql("sum by (reason) (rate(logentry_dropped_lines_total[$__rate_interval]))", "{{reason}}")
-                ],
+                queries=[Promql(f"sum by (reason) (rate(logentry_dropped_lines_total[{EVERY}]))", "{{reason}}")],
                 unit="cps",
                 links=(to(Uid.COLLECTOR, "Log collector"), *LINKS),
                 width=QUARTER,

@@ -10,7 +10,6 @@ from rendering.datasources import Folder
 LINKS = (TO_SERVICES, TO_NODES, TO_VOLUMES, TO_LOGS, TO_ALERTS)
 POD_LOGS = to(Uid.LOGS, "Logs of this pod", pod="${__field.labels.pod}")
 WHERE = '{namespace=~"$namespace"}'
-EVERY = "$__rate_interval"
 
 
 def board() -> Board:

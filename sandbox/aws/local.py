@@ -10,10 +10,8 @@ from sandbox.aws.opensearch_config import PORT as STORE_PORT
 from sandbox.aws.provider.managed_domain import ADMINISTRATOR_VARIABLE, ENDPOINT_VARIABLE
 from sandbox.errors import SandboxError
 
-NODE_BRIDGE = "10.111.0.1"
 
-
-def up(host: str = NODE_BRIDGE, *, secure: bool = True, span_store: bool = True) -> None:
+def up(host: str, *, secure: bool = True, span_store: bool = True) -> None:
     """Starts what is not running. `host` is the address to listen on: the node's bridge, or loopback without one.
 
     OpenSearch has TLS and users unless `secure` is False; without `span_store` there is none (a preview needs none).

@@ -3,12 +3,13 @@
 moto keeps everything in memory: what was in it is gone when it ends.
 """
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
@@ -54,19 +55,50 @@ def environment(endpoint_url: str) -> dict[str, str]:
     }
 
 
+def client(service: str, address: str) -> Any:
+    """A client of one service of the local AWS there."""
+    clients: Any = boto3  # which of them it is, is known at run time only
+    return clients.client(
+        service,
+        endpoint_url=address,
+        region_name=REGION,
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",
+    )
+
+
 def up(host: str) -> None:
     """Starts moto on `host`, unless it runs. Raises SandboxError when it cannot listen or does not answer in time."""
     if not processes.alive(NAME):
         ports.require_free(host, PORT, NAME)
         processes.start(NAME, [sys.executable, "-m", "moto.server", "-H", host, "-p", str(PORT)])
     processes.wait_http(f"{url(host)}/moto-api/", _START_SECONDS, NAME)
-    _furnish(host)
+    furnish(url(host))
 
 
 def down() -> None:
     """Ends moto and whatever outage was being played."""
     firewall.open_all()
     processes.stop(NAME)
+
+
+@contextmanager
+def account() -> Iterator[str]:
+    """An account of its own with nothing in it, in this process, for the length of the block; yields its address."""
+    # Only previews and tests have one: the sandbox's commands need not wait for it to load.
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # it tells of every request
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    # Within one process all of moto's servers share their memory.
+    httpx.post(f"{address}/moto-api/reset", trust_env=False, timeout=60).raise_for_status()
+    try:
+        yield address
+    finally:
+        server.stop()
 
 
 @contextmanager
@@ -78,30 +110,28 @@ def outage(host: str) -> Iterator[None]:
 
 def network(host: str) -> Network:
     """The network that the account has had from the start."""
-    vpcs = _vpcs(host)
-    subnet = _ec2(host).describe_subnets(Filters=[{"Name": "vpc-id", "Values": vpcs}])["Subnets"][0]["SubnetId"]
+    ec2 = _ec2(url(host))
+    vpcs = _vpcs(ec2)
+    subnet = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": vpcs}])["Subnets"][0]["SubnetId"]
     return Network(vpcs[0], subnet)
 
 
-def _furnish(host: str) -> None:
-    if _vpcs(host):  # which has made the region's default network too, with ids of its own
+def furnish(address: str) -> None:
+    """Gives the account there the network that the sandbox's stack file names, unless it has it."""
+    ec2 = _ec2(address)
+    if _vpcs(ec2):  # which has made the region's default network too, with ids of its own
         return
-    httpx.post(f"{url(host)}/moto-api/seed", params={"a": _SEED}, trust_env=False, timeout=60).raise_for_status()
-    vpc = _ec2(host).create_vpc(CidrBlock=VPC_CIDR)["Vpc"]["VpcId"]
-    _ec2(host).create_subnet(VpcId=vpc, CidrBlock=VPC_CIDR)
+    httpx.post(f"{address}/moto-api/seed", params={"a": _SEED}, trust_env=False, timeout=60).raise_for_status()
+    vpc = ec2.create_vpc(CidrBlock=VPC_CIDR)["Vpc"]["VpcId"]
+    ec2.create_subnet(VpcId=vpc, CidrBlock=VPC_CIDR)
 
 
-def _vpcs(host: str) -> list[str]:
-    found = _ec2(host).describe_vpcs(Filters=[{"Name": "cidr", "Values": [VPC_CIDR]}])["Vpcs"]
+def _vpcs(ec2: "EC2Client") -> list[str]:
+    found = ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": [VPC_CIDR]}])["Vpcs"]
     return [vpc["VpcId"] for vpc in found]
 
 
 @cache
-def _ec2(host: str) -> "EC2Client":
-    return boto3.client(
-        "ec2",
-        endpoint_url=url(host),
-        region_name=REGION,
-        aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",
-    )
+def _ec2(address: str) -> "EC2Client":
+    ec2: EC2Client = client("ec2", address)
+    return ec2

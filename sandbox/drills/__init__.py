@@ -19,7 +19,7 @@ from sandbox.errors import SandboxError
 __all__ = ["DRILLS", "OVER_SECONDS", "Drill", "Outcome", "get", "names", "play"]
 
 OVER_SECONDS = 900
-"""After the mending: five minutes until a rate has forgotten, Alertmanager's five between two messages of a group, and
+"""After the mending: five minutes until a rate has forgotten, Alertmanager's time between two messages of a group, and
 slack for a machine that is busy starting what was stopped."""
 
 Say = Callable[[str], None]
@@ -29,7 +29,6 @@ Say = Callable[[str], None]
 class Outcome:
     """When what was seen, in seconds: after the fault, and after its mending."""
 
-    drill: str
     told: dict[Sign, float]
     over: dict[Sign, float]
 
@@ -91,7 +90,7 @@ def _play(drill: Drill, mended: Event, say: Say) -> Outcome:
         OVER_SECONDS,
         lambda sign, seconds: say(f"{drill.name}: {seconds:.0f} s later it is over for {sign}"),
     )
-    return Outcome(drill.name, told, over)
+    return Outcome(told, over)
 
 
 def _refuse_standing(drill: Drill) -> None:

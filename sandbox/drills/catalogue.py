@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sandbox import aws, platform, processes
 from sandbox.drills.signs import HeartbeatMissed, HeldBack, Mail, Page, Sign, Slack, StillAnswers
 from sandbox.errors import SandboxError
+from sandbox.node.layout import NODE_IP
 from sandbox.platform import manifests
 from sandbox.platform.cluster import kubectl
 
@@ -121,7 +123,7 @@ def _store_stopped() -> dict[str, Any]:
     return {
         "what": "OpenSearch stopped",
         "begin": lambda: processes.stop("opensearch"),
-        "end": aws.up,
+        "end": partial(aws.up, NODE_IP),
     }
 
 
@@ -222,8 +224,8 @@ DRILLS = (
                 "MonitoringTargetMissing", "jaeger", "#dharma-critical", "#infrastructure-alerts", team="infrastructure"
             ),
         ),
-        # up to 90 until clients are served, as many until the pod is gone, and 300 where another tool was just told of
-        seconds=600,
+        # up to 90 until clients are served, and as many until the pod is gone
+        seconds=420,
     ),
     Drill(
         name="full-volume",

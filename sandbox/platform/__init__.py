@@ -14,12 +14,10 @@ from sandbox.platform.client import (
     traffic,
 )
 from sandbox.platform.lifecycle import down, status, up
-from sandbox.platform.manifests import PlatformSettings
-from sandbox.platform.passwords import postgres_dsn, postgres_password
+from sandbox.platform.passwords import postgres_password
 
 __all__ = [
     "Burst",
-    "PlatformSettings",
     "burst",
     "clear_faults",
     "down",
@@ -27,7 +25,6 @@ __all__ = [
     "log_lines",
     "log_raw",
     "panic",
-    "postgres_dsn",
     "postgres_password",
     "psql",
     "request",

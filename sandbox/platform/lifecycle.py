@@ -26,7 +26,7 @@ def all_manifests(platform: Platform, image: str, settings: PlatformSettings) ->
     ]
 
 
-def up(settings: PlatformSettings | None = None) -> None:
+def up() -> None:
     """Builds, imports and applies what is missing or has changed, and waits until all of it is ready.
 
     Safe to run again. On a simulated node nothing is built: pods do not run there. Raises SandboxError.
@@ -38,7 +38,7 @@ def up(settings: PlatformSettings | None = None) -> None:
         reference, archive = program.image()
         bases = images.ensure([databases.POSTGRESQL_IMAGE, databases.REDIS_IMAGE])
         node.import_images([archive, *bases.values()])
-    wanted = all_manifests(platform, reference, settings or PlatformSettings())
+    wanted = all_manifests(platform, reference, PlatformSettings())
     # The namespaces by themselves first: server-side apply checks each object at once.
     for batch in (manifests.namespaces(platform), wanted):
         kubectl(

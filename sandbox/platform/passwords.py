@@ -28,8 +28,3 @@ def _path(role: str) -> Path:
 def postgres_password() -> str:
     """Of the role that the exporter uses."""
     return passwords()[MONITORING_USER]
-
-
-def postgres_dsn() -> str:
-    """Where and as whom the exporter connects, from inside the cluster."""
-    return f"postgresql://{MONITORING_USER}:{postgres_password()}@postgresql.dharma:5432/postgres?sslmode=disable"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sandbox import paths
 from sandbox.errors import SandboxError
+from sandbox.toolchain import commands
 
 _UPDATED = False
 
@@ -47,7 +48,7 @@ def unpacked(package: str) -> Path:
             # The downloader's own user may not write here; root's may.
             _apt("-o", "APT::Sandbox::User=root", "download", package, folder=temporary)
             packed = next(Path(temporary).glob("*.deb"))
-            subprocess.run(["dpkg-deb", "-x", packed, f"{temporary}/files"], check=True)
+            commands.run("dpkg-deb", "-x", packed, f"{temporary}/files")
             (Path(temporary) / "files").rename(folder)
     return folder
 
@@ -72,7 +73,4 @@ def _update_once() -> None:
 def _apt(*arguments: str, folder: str = "/") -> None:
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     # Another apt on the machine (unattended upgrades) is waited for, not fought.
-    argv = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *arguments]
-    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SandboxError(f"{' '.join(argv)} failed: {done.stderr.strip()[-1500:]}")
+    commands.run("apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *arguments, folder=folder, env=env)

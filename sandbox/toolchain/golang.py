@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sandbox import paths
 from sandbox.errors import SandboxError
-from sandbox.toolchain import prepare
+from sandbox.toolchain import commands, prepare
 from sandbox.toolchain.table import Group
 
 
@@ -43,7 +43,7 @@ def environment() -> dict[str, str]:
 
 def goroot() -> Path:
     """Where the Go on PATH lies."""
-    return Path(output(["go", "env", "GOROOT"], build_dir(), dict(os.environ)).strip())
+    return Path(commands.run("go", "env", "GOROOT", folder=build_dir()).strip())
 
 
 def require_go(folder: Path) -> None:
@@ -89,7 +89,7 @@ def module_dir(group: Group) -> Path:
     """The group's module as Go unpacked it; downloaded when it is not there."""
     if not group.prepare:
         argv = ["go", "list", "-m", "-f", "{{.Dir}}", group.module]
-        return Path(output(argv, group.gomod_dir, os.environ | environment()).strip())
+        return Path(commands.run(*argv, folder=group.gomod_dir, env=os.environ | environment()).strip())
     # The module is no requirement of its own go.mod, so go.sum can't vouch for it: the table does.
     found = download(group)
     if found["Sum"] != group.sum:
@@ -101,16 +101,8 @@ def download(group: Group) -> dict[str, str]:
     """Fetches the group's module; what `go mod download -json` says of it (Dir, GoMod, Sum)."""
     argv = ["go", "mod", "download", "-json", f"{group.module}@{group.version}"]
     env = os.environ | environment() | {"GONOSUMDB": "*", "GOFLAGS": "-modcacherw"}
-    found: dict[str, str] = json.loads(output(argv, build_dir(), env))
+    found: dict[str, str] = json.loads(commands.run(*argv, folder=build_dir(), env=env))
     return found
-
-
-def output(argv: list[str], folder: Path, env: dict[str, str]) -> str:
-    """Standard output of a command; SandboxError with its own words when it fails."""
-    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SandboxError(f"{' '.join(argv)} failed: {(done.stderr or done.stdout).strip()[-1500:]}")
-    return done.stdout
 
 
 def _make_writable(folder: Path) -> None:

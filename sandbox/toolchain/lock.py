@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.errors import SandboxError
-from sandbox.toolchain import builder, cache, golang
+from sandbox.toolchain import builder, cache, commands, golang
 from sandbox.toolchain.table import Group, groups
 
 # The node needs Linux; the simulated one runs on other systems too.
@@ -88,4 +88,4 @@ def _undisturbed(group: Group) -> AbstractContextManager[None]:
 
 def _go(argv: list[str], folder: Path, **environment: str) -> str:
     env = os.environ | golang.environment() | {"GONOSUMDB": "*", "GOFLAGS": "-modcacherw"} | environment
-    return golang.output(["go", *argv], folder, env)
+    return commands.run("go", *argv, folder=folder, env=env)

@@ -12,10 +12,8 @@ import pulumi
 import pytest
 
 from components.guards import GuardError, check_bucket, check_size
+from sandbox.aws import moto
 from tests.http_server import serving
-from tests.unit import aws_engine
-
-CLAIM = "kubernetes:core/v1:PersistentVolumeClaim"
 
 
 def change(
@@ -48,16 +46,16 @@ def bucket(name: str) -> pulumi.ResourceHookArgs:
 
 
 @pytest.fixture
-def moto() -> Iterator[str]:
-    with aws_engine.moto() as address:
+def account() -> Iterator[str]:
+    with moto.account() as address:
         yield address
 
 
-def test_a_bucket_that_exists_is_refused_with_the_ways_out(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
-    boto3.client("s3", "us-east-1", endpoint_url=moto, aws_access_key_id="a", aws_secret_access_key="b").create_bucket(
-        Bucket="theirs"
-    )
+def test_a_bucket_that_exists_is_refused_with_the_ways_out(account: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", account)
+    boto3.client(
+        "s3", "us-east-1", endpoint_url=account, aws_access_key_id="a", aws_secret_access_key="b"
+    ).create_bucket(Bucket="theirs")
     with pytest.raises(GuardError) as refused:
         check_bucket(bucket("theirs"))
     assert str(refused.value) == (

@@ -1,11 +1,11 @@
 """The running sandbox, and one client per tool: what a test finds here is what an operator finds."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import boto3
@@ -15,6 +15,9 @@ import pytest
 from sandbox import aws, node, stack
 from sandbox.aws import health
 from sandbox.paths import repo_root
+from sandbox.platform.cluster import kubectl as on_node
+from tests.e2e import numbered_lines
+from tests.e2e.numbered_lines import Numbers
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -65,14 +68,7 @@ def loki_itself(deployed: dict[str, Any]) -> Callable[[str], str]:
 
     def get(path: str) -> str:
         service = f"/api/v1/namespaces/{deployed['namespace']}/services/loki:http/proxy"
-        done = subprocess.run(
-            ["kubectl", "get", "--raw", f"{service}{path}"],
-            env={**os.environ, **stack.environment()},
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout
+        return on_node("get", "--raw", f"{service}{path}", timeout_seconds=120)
 
     return get
 
@@ -117,6 +113,12 @@ def loki(urls: dict[str, str], http: httpx.Client) -> Callable[..., list[dict[st
 
 
 @pytest.fixture(scope="session")
+def numbers(urls: dict[str, str], http: httpx.Client) -> Numbers:
+    """How often each number of a service's stream is found, by service and prefix."""
+    return partial(numbered_lines.numbers, urls["loki"], http)
+
+
+@pytest.fixture(scope="session")
 def grafana(urls: dict[str, str], deployed: dict[str, Any]) -> Iterator[httpx.Client]:
     """Grafana's API as its administrator."""
     login = ("admin", deployed["grafana_admin_password"])
@@ -129,11 +131,7 @@ def kubectl(deployed: dict[str, Any]) -> Callable[..., Any]:
     """Runs kubectl and gives its JSON."""
 
     def run(*arguments: str) -> Any:
-        environment = {**os.environ, **stack.environment()}
-        done = subprocess.run(
-            ["kubectl", *arguments, "-o", "json"], env=environment, check=True, capture_output=True, text=True
-        )
-        return json.loads(done.stdout)
+        return json.loads(on_node(*arguments, "-o", "json", timeout_seconds=120))
 
     return run
 

@@ -1,9 +1,5 @@
-"""What sandbox/platform/calls.yaml says of traces, what Jaeger and its store say, and jobs that are run at once."""
+"""What sandbox/platform/calls.yaml says of traces, and what Jaeger and its store say."""
 
-import json
-import os
-import subprocess
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,9 +7,7 @@ from typing import Any
 import httpx
 import yaml
 
-from sandbox import stack
 from sandbox.paths import repo_root
-from tests.waiting import eventually
 
 Query = Callable[..., list[dict[str, Any]]]
 Kubectl = Callable[..., Any]
@@ -113,43 +107,3 @@ def begun_here(span_store: httpx.Client, service: str, operation: str, user_agen
     }
     answer = span_store.post(SPANS, json=query).raise_for_status().json()
     return int(answer["aggregations"]["traces"]["value"])
-
-
-def _run(*arguments: str, text: str | None = None) -> str:
-    command = ["kubectl", "-n", "monitoring", *arguments]
-    done = subprocess.run(
-        command, env={**os.environ, **stack.environment()}, check=True, capture_output=True, text=True, input=text
-    )
-    return done.stdout
-
-
-def run_now(cron_job: str) -> None:
-    """One run of a CronJob, to its end. Raises CalledProcessError when it fails."""
-    job = f"{cron_job[:40]}-{uuid.uuid4().hex[:6]}"
-    _run("create", "job", job, f"--from=cronjob/{cron_job}")
-    try:
-        _run("wait", "--for=condition=complete", "--timeout=120s", f"job/{job}")
-    finally:
-        _run("delete", "job", job)
-
-
-def printed_by_python(kubectl: Kubectl, program: str) -> str:
-    """What a program prints in a pod of its own in `monitoring`, which is the dependency job's but for its command."""
-    name = f"asks-{uuid.uuid4().hex[:6]}"
-    of_job = kubectl("-n", "monitoring", "get", "cronjob", "jaeger-dependencies")["spec"]["jobTemplate"]["spec"]
-    spec = {**of_job["template"]["spec"], "restartPolicy": "Never"}
-    container = {**spec["containers"][0], "command": ["python3", "-c", program]}
-    container.pop("args", None)
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": "monitoring"},
-        "spec": {**spec, "containers": [container]},
-    }
-    _run("apply", "-f", "-", text=json.dumps(pod))
-    try:
-        phases = ("Succeeded", "Failed")
-        eventually(lambda: kubectl("-n", "monitoring", "get", "pod", name)["status"]["phase"] in phases, 60)
-        return _run("logs", name)
-    finally:
-        _run("delete", "pod", name, "--wait=false")

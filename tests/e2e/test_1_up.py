@@ -1,8 +1,6 @@
 """The stack comes up from nothing, stays as it is, and shows no secret."""
 
 import json
-import os
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +8,9 @@ import pytest
 
 from sandbox import stack
 from sandbox.paths import state_dir
-from tests.e2e.stack_file import secret_values
+from sandbox.platform.cluster import kubectl as on_node
 from tests.secret_forms import revealed
+from tests.stack_file import secret_values
 from tests.waiting import eventually
 
 Kubectl = Callable[..., Any]
@@ -84,10 +83,4 @@ def test_the_in_cluster_endpoints_resolve_and_accept(deployed: dict[str, Any]) -
     addresses = [*deployed["endpoints"].values(), deployed["otlp_endpoint"], deployed["sampling_endpoint"]]
     hosts = [address.split("//", 1)[1].rsplit(":", 1) for address in addresses]
     checks = " && ".join(f"timeout 5 bash -c '</dev/tcp/{host}/{port}'" for host, port in hosts)
-    subprocess.run(
-        ["kubectl", "exec", "-n", "dharma", "deploy/api-gateway", "--", "bash", "-c", checks],
-        env={**os.environ, **stack.environment()},
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
+    on_node("exec", "-n", "dharma", "deploy/api-gateway", "--", "bash", "-c", checks, timeout_seconds=120)

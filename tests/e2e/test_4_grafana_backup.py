@@ -1,7 +1,6 @@
 """What people made in Grafana and the silences are saved, lost, and back again; teams and their rights."""
 
 import json
-import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +15,10 @@ from components import backup
 from operations.restore import restore
 from rendering.datasources import Folder
 from sandbox import stack
+from tests.e2e.jobs import NAMESPACE, on_monitoring, run_now
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.real_node
-NAMESPACE = "monitoring"
 
 
 @pytest.fixture(autouse=True)
@@ -27,23 +26,6 @@ def on_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """kubectl and its cluster, as an operator has them."""
     for name, value in stack.environment().items():
         monkeypatch.setenv(name, value)
-
-
-def run_job(cron_job: str) -> str:
-    """Makes a Job from a CronJob now and waits for its success; gives what it said."""
-    name = f"{cron_job}-{uuid.uuid4().hex[:6]}"
-    kubectl("create", "job", name, f"--from=cronjob/{cron_job}")
-    try:
-        kubectl("wait", f"job/{name}", "--for=condition=Complete", "--timeout=120s")
-        return kubectl("logs", f"job/{name}", "--all-containers")
-    finally:
-        kubectl("delete", "job", name, "--wait=false")
-
-
-def kubectl(*arguments: str) -> str:
-    done = subprocess.run(["kubectl", "-n", NAMESPACE, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
@@ -195,15 +177,15 @@ def empty_grafana(image: str) -> None:
         ],
         "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data-grafana-0"}}],
     }
-    kubectl("scale", "statefulset/grafana", "--replicas=0")
-    kubectl("wait", "--for=delete", "pod/grafana-0", "--timeout=120s")
+    on_monitoring("scale", "statefulset/grafana", "--replicas=0")
+    on_monitoring("wait", "--for=delete", "pod/grafana-0", "--timeout=120s")
     try:
-        kubectl("run", name, f"--image={image}", f"--overrides={json.dumps({'spec': spec})}")
-        kubectl("wait", f"pod/{name}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+        on_monitoring("run", name, f"--image={image}", f"--overrides={json.dumps({'spec': spec})}")
+        on_monitoring("wait", f"pod/{name}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
     finally:
-        kubectl("delete", "pod", name, "--ignore-not-found")
-        kubectl("scale", "statefulset/grafana", "--replicas=1")
-    kubectl("rollout", "status", "statefulset/grafana", "--timeout=180s")
+        on_monitoring("delete", "pod", name, "--ignore-not-found")
+        on_monitoring("scale", "statefulset/grafana", "--replicas=1")
+    on_monitoring("rollout", "status", "statefulset/grafana", "--timeout=180s")
 
 
 def test_a_backup_brings_back_what_was_lost(
@@ -218,14 +200,14 @@ def test_a_backup_brings_back_what_was_lost(
     assert f"of {person.login}" in json.dumps(before["dashboards"][person.made])
     assert starred(person, grafana) == [person.made]
     assert silence in {comment for *_, comment in silenced}
-    said = run_job(backup.TOOL)
+    said = run_now(backup.TOOL)
     name = said.split("snapshot ", 1)[1].split(":", 1)[0]
     kept = versions_under(f"{backup.PREFIX}{name}/")
     assert kept.keys() == {"grafana.db", "silences.json"}
     assert "null" not in kept.values()
 
     # lost: the volume, and the silences
-    cron_jobs = json.loads(kubectl("get", "cronjob", backup.TOOL, "-o", "json"))
+    cron_jobs = json.loads(on_monitoring("get", "cronjob", backup.TOOL, "-o", "json"))
     image = cron_jobs["spec"]["jobTemplate"]["spec"]["template"]["spec"]["initContainers"][0]["image"]
     empty_grafana(image)
     expire(alertmanager, silence)
@@ -278,4 +260,4 @@ def _write(client: httpx.Client, folder: Folder) -> int:
 
 
 def test_the_access_job_has_nothing_left_to_change() -> None:
-    assert "nothing to change" in run_job("grafana-access")
+    assert "nothing to change" in run_now("grafana-access")

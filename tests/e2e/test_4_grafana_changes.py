@@ -1,8 +1,11 @@
-"""One `pulumi up` with what a team drops into `configs/` and a new admin password: all of it is there afterwards."""
+"""One `pulumi up` with what a team drops into `configs/` and new passwords: all of it is in use afterwards."""
 
 import json
+import ssl
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,9 @@ import httpx
 import pytest
 import yaml
 
-from sandbox import stack
+from sandbox import aws, platform, stack
 from sandbox.paths import repo_root
+from tests.e2e.platform_traces import trace
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.real_node
@@ -57,10 +61,22 @@ RULES = {
 }
 
 
+@dataclass(frozen=True)
+class Passwords:
+    admin: str  # of Grafana
+    store: str  # of the span store's user for Jaeger and the exporter
+
+
 @pytest.fixture(scope="module")
-def password(deployed: dict[str, Any], grafana: httpx.Client) -> Iterator[str]:
-    """The new one, in effect with the dropped files; afterwards all is as it was."""
-    old, new = deployed["grafana_admin_password"], f"-{uuid.uuid4().hex}"
+def old(deployed: dict[str, Any]) -> Passwords:
+    store = stack.engine().run("config", "get", "span_store_password", capture=True).strip()
+    return Passwords(deployed["grafana_admin_password"], store)
+
+
+@pytest.fixture(scope="module")
+def new(old: Passwords, grafana: httpx.Client) -> Iterator[Passwords]:
+    """In effect with the dropped files; afterwards all is as it was."""
+    passwords = Passwords(f"-{uuid.uuid4().hex}", f"Aa-{uuid.uuid4().hex}")
     configs = repo_root() / "configs"
     dashboards, rules = configs / "grafana/dashboards/business", configs / f"prometheus/rules/{UID}.yaml"
     made = [folder for folder in (dashboards.parent, dashboards) if not folder.exists()]
@@ -68,8 +84,8 @@ def password(deployed: dict[str, Any], grafana: httpx.Client) -> Iterator[str]:
     try:
         (dashboards / f"{UID}.json").write_text(json.dumps(DASHBOARD))
         rules.write_text(yaml.safe_dump(RULES))
-        _up(new)
-        yield new
+        _up(passwords)
+        yield passwords
     finally:
         _gone([dashboards / f"{UID}.json", rules, *reversed(made)])
         _up(old)
@@ -77,9 +93,10 @@ def password(deployed: dict[str, Any], grafana: httpx.Client) -> Iterator[str]:
         eventually(lambda: grafana.get("/api/org").status_code == 200, 60)
 
 
-def _up(password: str) -> None:
+def _up(passwords: Passwords) -> None:
     # By standard input: among the arguments a password that begins with a dash would be taken for a flag.
-    stack.engine().run("config", "set", "--secret", "grafana_admin_password", text=password)
+    stack.engine().run("config", "set", "--secret", "grafana_admin_password", text=passwords.admin)
+    stack.engine().run("config", "set", "--secret", "span_store_password", text=passwords.store)
     stack.pulumi("up", "--yes", "--skip-preview")
 
 
@@ -89,14 +106,39 @@ def _gone(paths: list[Path]) -> None:
 
 
 @pytest.fixture(scope="module")
-def admin(urls: dict[str, str], password: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=urls["grafana"], auth=("admin", password), trust_env=False, timeout=30) as client:
+def admin(urls: dict[str, str], new: Passwords) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=urls["grafana"], auth=("admin", new.admin), trust_env=False, timeout=30) as client:
         yield client
 
 
 def test_the_new_password_is_in_effect_and_the_old_is_not(admin: httpx.Client, grafana: httpx.Client) -> None:
     assert eventually(lambda: admin.get("/api/org").status_code == 200, 60)
     assert grafana.get("/api/org").status_code == 401
+
+
+def test_the_span_store_takes_the_new_password_and_not_the_old(
+    old: Passwords, new: Passwords, deployed: dict[str, Any]
+) -> None:
+    def answer(password: str) -> int:
+        trust = ssl.create_default_context(cafile=aws.store_certificates() / "ca.pem")
+        login = ("jaeger", password)
+        return httpx.get(deployed["span_store_url"], auth=login, verify=trust, trust_env=False).status_code
+
+    assert (answer(old.store), answer(new.store)) == (401, 200)
+
+
+def test_its_clients_go_on_with_the_new_password(
+    new: Passwords, urls: dict[str, str], http: httpx.Client, prometheus: Any, kubectl: Any
+) -> None:
+    # Each was started again, for the exporter reads it at its start only, and Jaeger tries a new one only once.
+    pods = kubectl("-n", "monitoring", "get", "pods", "-l", "app=jaeger")["items"]
+    started = max(datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in pods)
+    assert datetime.now(UTC) - started < timedelta(minutes=5)
+    [trace_id] = platform.burst("/api/v1/blueprints", 1, ids=True).trace_ids
+    eventually(lambda: trace(http, urls["jaeger"], trace_id), 60)
+    job = '{job="elasticsearch-exporter"}'
+    young = f"time() - process_start_time_seconds{job} < 300"
+    eventually(lambda: prometheus(f"elasticsearch_cluster_health_status{job} and on (instance) ({young})"), 90)
 
 
 def test_the_teams_dashboard_is_there_and_its_query_answers(admin: httpx.Client) -> None:

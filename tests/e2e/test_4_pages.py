@@ -18,6 +18,7 @@ import pytest
 from components import backup
 from sandbox import aws, sinks, stack
 from sandbox.platform import client
+from sandbox.platform.cluster import kubectl as on_node
 from tests.e2e.test_7_alerts import NOT_YET, selectors
 from tests.page_commands import (
     CHANGES,
@@ -122,19 +123,10 @@ def run(deployed: dict[str, Any], filled: Callable[[str], str], tmp_path_factory
 def left_as_it_was(deployed: dict[str, Any]) -> Iterator[None]:
     """The pages scale and break services, and look into the node."""
     yield
-    subprocess.run(
-        ["kubectl", "delete", "pods", "-l", "app.kubernetes.io/managed-by=kubectl-debug"],
-        env={**os.environ, **stack.environment()},
-        check=True,
-        capture_output=True,
-    )
+    on_node("delete", "pods", "-l", "app.kubernetes.io/managed-by=kubectl-debug", timeout_seconds=130)
     for service in ("api-gateway", "costing-service"):
-        subprocess.run(
-            ["kubectl", "-n", "dharma", "rollout", "status", f"deployment/{service}", "--timeout=120s"],
-            env={**os.environ, **stack.environment()},
-            check=True,
-            capture_output=True,
-        )
+        status = ("rollout", "status", f"deployment/{service}", "--timeout=120s")
+        on_node("-n", "dharma", *status, timeout_seconds=130)
     for service in ("api-gateway", "ai-engine"):
         client.clear_faults(service)
 

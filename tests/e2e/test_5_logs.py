@@ -1,9 +1,7 @@
 """Logs of the running platform: nothing lost, nothing twice, nothing leaked, and alerts that come from lines alone."""
 
 import os
-import subprocess
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +19,8 @@ from rendering.loki import LokiValues, stream_budget
 from rendering.promtail import STREAM_LABELS
 from sandbox import aws, platform, stack
 from sandbox.paths import repo_root
+from sandbox.platform.cluster import kubectl as on_node
+from tests.e2e.numbered_lines import PAGE_LINES, Numbers, mark
 from tests.native.journal import write_journal
 from tests.shell import typed
 from tests.waiting import eventually
@@ -37,12 +37,6 @@ MANY_LINES_PER_SERVICE, MANY_LINES_PER_SECOND = (
     300,
 )  # 200,007, short of the 10 MiB at which a log is turned over
 S3_OUTAGE_SECONDS = 60
-PAGE_LINES = 10_000  # that Loki gives at most to a query
-
-
-def mark() -> str:
-    """A word that no other line holds."""
-    return f"mark-{uuid.uuid4().hex[:12]}"
 
 
 def lines(loki: Query, selector: str, minutes: int = 30) -> list[str]:
@@ -51,42 +45,13 @@ def lines(loki: Query, selector: str, minutes: int = 30) -> list[str]:
 
 def delete_pod(app: str, namespace: str, *, kill: bool) -> None:
     arguments = ["--grace-period=0", "--force"] if kill else []
-    subprocess.run(
-        ["kubectl", "-n", namespace, "delete", "pod", "-l", f"app={app}", "--wait=false", *arguments],
-        env={**os.environ, **stack.environment()},
-        check=True,
-        capture_output=True,
-    )
+    on_node("-n", namespace, "delete", "pod", "-l", f"app={app}", "--wait=false", *arguments)
 
 
 def roll(workload: str, namespace: str) -> None:
     """Restarts a workload in an orderly way and waits until it is back."""
     for arguments in (["restart", workload], ["status", workload, "--timeout=180s"]):
-        command = ["kubectl", "-n", namespace, "rollout", *arguments]
-        subprocess.run(command, env={**os.environ, **stack.environment()}, check=True, capture_output=True)
-
-
-Numbers = Callable[[str, str], Counter[int]]
-
-
-@pytest.fixture
-def numbers(urls: dict[str, str], http: httpx.Client) -> Numbers:
-    """How often each number of a service's stream is found, by service and prefix."""
-
-    def ask(service: str, prefix: str) -> Counter[int]:
-        selector = f'{{namespace="dharma", service="{service}"}} |= "{prefix} "'
-        start, found = time.time_ns() - 30 * 60 * 10**9, set[tuple[str, str, str]]()
-        while True:
-            window = {"start": str(start), "end": str(time.time_ns()), "limit": str(PAGE_LINES), "direction": "forward"}
-            answer = http.get(f"{urls['loki']}/loki/api/v1/query_range", params={"query": selector, **window})
-            streams = answer.raise_for_status().json()["data"]["result"]
-            page = {(one["stream"]["pod"], *value) for one in streams for value in one["values"]}
-            if page <= found:
-                return Counter(int(line.split(f"{prefix} ")[1].split('"')[0].split(" ")[0]) for _, _, line in found)
-            found |= page
-            start = max(int(stamp) for _, stamp, _ in page)  # again: there may be more lines of that time
-
-    return ask
+        on_node("-n", namespace, "rollout", *arguments, timeout_seconds=190)
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ from rendering.declarations import load_platform
 from sandbox import platform
 from sandbox.paths import repo_root
 from tests import sampling_by_grpc
+from tests.e2e.jobs import printed_by_python
 from tests.e2e.platform_traces import (
     Kubectl,
     Query,
     begun_here,
     declared_tree,
-    printed_by_python,
     served_tree,
     stored,
     trace,

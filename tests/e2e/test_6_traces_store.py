@@ -1,8 +1,6 @@
 """Where the running platform's traces are kept: who called whom, what goes, and who may."""
 
 import json
-import os
-import subprocess
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox import platform, stack
-from tests.e2e.platform_traces import CALLS, Kubectl, Query, declared_calls, run_now
+from sandbox import platform
+from tests.e2e.jobs import on_monitoring, run_now
+from tests.e2e.platform_traces import CALLS, Kubectl, Query, declared_calls
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.real_node
@@ -55,14 +54,12 @@ def test_jaeger_may_not_touch_what_is_not_its_own(deployed: dict[str, Any], span
 
 
 def test_a_wrong_password_is_a_clear_condition_an_alert_and_no_crash_loop(kubectl: Kubectl, prometheus: Query) -> None:
-    run = ["kubectl", "-n", "monitoring"]
-    environment = {**os.environ, **stack.environment()}
     before = kubectl("-n", "monitoring", "get", "secret", "span-store-login")["data"]["password"]
 
     def login(password: str) -> None:
         patch = json.dumps({"data": {"password": password}})
         kubectl("-n", "monitoring", "patch", "secret", "span-store-login", "--type=merge", "-p", patch)
-        subprocess.run([*run, "rollout", "restart", "deployment/jaeger"], env=environment, check=True)
+        on_monitoring("rollout", "restart", "deployment/jaeger")
 
     def waiting() -> dict[str, Any] | None:
         pods = kubectl("-n", "monitoring", "get", "pods", "-l", "app=jaeger")["items"]
@@ -72,19 +69,14 @@ def test_a_wrong_password_is_a_clear_condition_an_alert_and_no_crash_loop(kubect
     try:
         pod = eventually(waiting, 60)
         assert pod is not None
-        logs = [*run, "logs", pod["metadata"]["name"], "-c", "wait-for-span-store"]
-
-        def said() -> bool:
-            done = subprocess.run(logs, env=environment, check=False, capture_output=True, text=True)
-            return "the password is wrong" in done.stdout
-
-        eventually(said, 60)
+        name = pod["metadata"]["name"]
+        eventually(lambda: "the password is wrong" in on_monitoring("logs", name, "-c", "wait-for-span-store"), 60)
         # Its expression holds; it fires after a quarter of an hour.
-        alerts = f'ALERTS{{pod="{pod["metadata"]["name"]}"}}'
+        alerts = f'ALERTS{{pod="{name}"}}'
         eventually(lambda: "KubernetesPodNotReady" in {one["metric"]["alertname"] for one in prometheus(alerts)}, 90)
         still = waiting()
         assert still is not None
         assert [one["restartCount"] for one in still["status"]["initContainerStatuses"]] == [0]
     finally:
         login(before)
-        subprocess.run([*run, "rollout", "status", "deployment/jaeger", "--timeout=120s"], env=environment, check=True)
+        on_monitoring("rollout", "status", "deployment/jaeger", "--timeout=120s")

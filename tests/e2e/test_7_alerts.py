@@ -28,7 +28,6 @@ NOT_YET = {
     "otelcol_exporter_enqueue_failed_spans_total": "made when the first span finds the queue full",
     "otelcol_receiver_refused_spans_total": "made when the first span is refused",
     "otelcol_processor_tail_sampling_sampling_trace_dropped_too_early_total": "the sandbox decides where traces start",
-    "promtail_dropped_entries_total": "made when the first line is given up",
     "logentry_dropped_lines_by_label_total": "made when the first line is over a limit",
     "jaeger_storage_bulk_index_errors_total": "made with the first failure",
     "service_signal:past_hour:mean": "needs a week of data",
@@ -39,8 +38,7 @@ NOT_YET = {
     "service_signal:band:lower": "needs two weeks of data",
 }
 
-# Two waves, so that all overlap: ten minutes or so from the faults to the last resolution, most of them Alertmanager's
-# five between two messages of a group.
+# Two waves, so that all overlap.
 IN_THE_USUAL_TIER = ("scale-to-zero", "redis-stopped", "inhibition", "jaeger-killed", "opensearch-stopped")
 
 

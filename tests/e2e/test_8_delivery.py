@@ -19,6 +19,7 @@ import yaml
 from rendering.dashboards.links import Uid
 from sandbox import platform, sinks, stack
 from sandbox.paths import repo_root
+from sandbox.platform.cluster import kubectl
 from tests.pages import blocks
 from tests.shell import typed
 from tests.waiting import eventually
@@ -28,12 +29,6 @@ SERVICE = "api-gateway"
 DEPLOYMENT = f"deployment/{SERVICE}"
 NOWHERE = "http://127.0.0.1:9"
 """An address at which nobody listens."""
-
-
-def kubectl(*arguments: str) -> str:
-    environment = {**os.environ, **stack.environment()}
-    done = subprocess.run(["kubectl", *arguments], env=environment, check=True, capture_output=True, text=True)
-    return done.stdout
 
 
 def on_platform(*arguments: str) -> str:

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -12,6 +11,7 @@ import pytest
 from sandbox import node
 from sandbox.errors import SandboxError
 from sandbox.node import commands, layout, preflight
+from sandbox.paths import repo_root
 from sandbox.toolchain import images
 from tests.waiting import eventually
 
@@ -30,7 +30,7 @@ def in_pod(command: str) -> str:
 @pytest.fixture(scope="module", autouse=True)
 def workload() -> Iterator[None]:
     node.import_images(images.ensure(["docker.io/library/busybox:1.35.0"]).values())
-    kubectl("apply", "-f", str(Path(__file__).parent / "node_workload.yaml"))
+    kubectl("apply", "-f", str(repo_root() / "tests" / "node_workload.yaml"))
     kubectl("-n", NAMESPACE, "rollout", "status", "deploy/web", "--timeout=90s")
     yield
     kubectl("delete", "namespace", NAMESPACE, "--timeout=90s")

@@ -8,8 +8,8 @@ import pytest
 
 from sandbox import stack
 from sandbox.engine import EngineError
-from tests.e2e.stack_file import configured, secret_values
 from tests.secret_forms import revealed
+from tests.stack_file import configured, secret_values
 from tests.waiting import eventually
 
 GRAFANA = "observability-stack:grafana"

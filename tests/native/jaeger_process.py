@@ -30,6 +30,7 @@ class JaegerClient:
 
     urls: Mapping[str, str]
     strategies: Path
+    log: Path
 
     def trace(self, trace_id: str, within_seconds: float = 10) -> list[dict[str, Any]]:
         """Spans of a trace, as the query answers them; empty when there are none in time."""
@@ -130,7 +131,7 @@ def started(
             assert process.poll() is None, log.read_text()[-3000:]
             assert time.monotonic() < deadline, f"not healthy:\n{log.read_text()[-3000:]}"
             time.sleep(0.2)
-        yield JaegerClient(urls, strategies)
+        yield JaegerClient(urls, strategies, log)
     finally:
         process.kill()
         process.wait()

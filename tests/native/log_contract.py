@@ -34,6 +34,12 @@ def unchanged(*lines: str, service: str = "api-gateway", name: str) -> Case:
     return Case(name, lines, tuple(Arrived(line) for line in lines), service)
 
 
+# Made up, in the forms that each is known by.
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
+GITHUB = f"ghp_{'a1B2' * 9}"
+SLACK = "-".join(("xoxb", "1234567890", "abcdef"))
+
+
 def masked(name: str, line: str, secret: str) -> Case:
     return Case(name, (line,), (Arrived(line.replace(secret, "[MASKED]")),))
 
@@ -174,6 +180,17 @@ CASES = (
         "aws_secret_access_key wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     ),
+    masked("password at the end of a word", "SMTPPASSWORD=hunter2", "hunter2"),
+    masked("pwd at the end of a word", "httppwd=hunter2", "hunter2"),
+    masked("token at the end of a word", '{"gitToken":"hunter2"}', "hunter2"),
+    masked("secret in text", "secret: hunter2", "hunter2"),
+    masked("credential in JSON", '{"credential":"hunter2"}', "hunter2"),
+    masked("API key in text", "api-key=hunter2", "hunter2"),
+    masked("basic authorization", "Authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
+    masked("JSON web token", f"got {JWT} back", JWT),
+    masked("GitHub's token", f"pushed with {GITHUB}", GITHUB),
+    masked("Slack's token", f"posted with {SLACK}", SLACK),
+    masked("private key", "-----BEGIN RSA PRIVATE KEY-----MIIEow-----END RSA PRIVATE KEY-----", "MIIEow"),
     masked("card number", "charged 4111 1111 1111 1111 ok", "4111 1111 1111 1111"),
     masked("card number without spaces", "charged 5500005555555559 ok", "5500005555555559"),
     masked("e-mail address in text", "mail to jane.doe+x@mail.example.com sent", "jane.doe+x@mail.example.com"),

@@ -99,13 +99,6 @@ class LokiClient:
         ]
         return sorted(found, key=lambda entry: entry.timestamp_ns)
 
-    def every_entry(self, query: str, start_ns: int, end_ns: int) -> list[Entry]:
-        """As `entries`, in as many queries as it takes; no two lines may have one time."""
-        found: list[Entry] = []
-        while page := self.entries(query, found[-1].timestamp_ns + 1 if found else start_ns, end_ns):
-            found += page
-        return found
-
     def rule_groups(self) -> list[dict[str, Any]]:
         """The ruler's groups, each rule with its health."""
         answer = httpx.get(f"{self.url}/prometheus/api/v1/rules", headers=self.headers, timeout=30).raise_for_status()

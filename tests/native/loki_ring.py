@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
-from moto.server import ThreadedMotoServer
 
 from components.loki_cache import USER, arguments
 from rendering import documents
 from rendering.loki import Caches
+from sandbox.aws import moto
 from tests.native.image_process import image_root, running_in
 from tests.native.loki_process import LokiClient, free_port, running_loki
 from tests.waiting import eventually
@@ -80,28 +79,18 @@ class Ring:
 def running_ring(folder: Path) -> Iterator[tuple[Ring, dict[str, int]]]:
     """All three, each of which sees all three; and the ports of the caches `chunks` and `results`."""
     ports = {name: free_port() for name in ("chunks", "results")}
-    server = ThreadedMotoServer(ip_address=HOST, port=free_port(), verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    s3: Any = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    s3.create_bucket(Bucket=BUCKET)
-    values = {
-        "bucket": BUCKET,
-        "s3_endpoint": endpoint,
-        "s3_path_style": True,
-        "replicas": REPLICAS,
-        "caches": Caches(**{name: f"{HOST}:{port}" for name, port in ports.items()}),
-    }
-    ring = Ring(folder, values, [free_port() for _ in range(REPLICAS)])
     with ExitStack() as life:
-        life.callback(server.stop)
+        endpoint = life.enter_context(moto.account())
+        s3 = moto.client("s3", endpoint)
+        s3.create_bucket(Bucket=BUCKET)
+        values = {
+            "bucket": BUCKET,
+            "s3_endpoint": endpoint,
+            "s3_path_style": True,
+            "replicas": REPLICAS,
+            "caches": Caches(**{name: f"{HOST}:{port}" for name, port in ports.items()}),
+        }
+        ring = Ring(folder, values, [free_port() for _ in range(REPLICAS)])
         root = life.enter_context(image_root("memcached"))
         for port in ports.values():
             command = ("memcached", *arguments(64), f"--listen={HOST}", f"--port={port}")

@@ -29,13 +29,20 @@ _CHROOT = shutil.which("chroot") or "/usr/sbin/chroot"  # PATH is for the progra
 _SERVER_USER = int(_IMAGE.user)
 _DEVICES = {"null": (1, 3), "zero": (1, 5), "urandom": (1, 9)}
 
-_START = """set -eu
+# Of primary and replica alike.
+_SERVE = """exec postgres -c port="$PORT" -c listen_addresses="$HOST" -c unix_socket_directories=/tmp -c fsync=off \\
+    -c dynamic_shared_memory_type=mmap"""
+_START = f"""set -eu
 initdb --pgdata=/var/lib/cluster --username=postgres --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 \\
     --locale=C.UTF-8 --no-sync
 cp /tls/node.pem /tls/node-key.pem /var/lib/cluster/
 chmod 600 /var/lib/cluster/node-key.pem
-exec postgres -D /var/lib/cluster -c port="$PORT" -c listen_addresses="$HOST" -c unix_socket_directories=/tmp \\
-    -c fsync=off -c dynamic_shared_memory_type=mmap -c ssl=on -c ssl_cert_file=node.pem -c ssl_key_file=node-key.pem
+{_SERVE} -D /var/lib/cluster -c ssl=on -c ssl_cert_file=node.pem -c ssl_key_file=node-key.pem
+"""
+_STANDBY = f"""set -eu
+pg_basebackup --host=/tmp --port="$PRIMARY" --username=postgres --pgdata=/var/lib/standby --write-recovery-conf \\
+    --checkpoint=fast --no-sync
+{_SERVE} -D /var/lib/standby
 """
 _SETUP = """
 CREATE ROLE grafana LOGIN PASSWORD '{password}';
@@ -88,20 +95,34 @@ def running_postgresql() -> Iterator[RunningPostgresql]:
         root = Path(folder) / "root"
         _unpack(root)
         running = RunningPostgresql(root, free_port())
-        command = [_CHROOT, f"--userspec={_SERVER_USER}:{_SERVER_USER}", str(root), "sh", "-c", _START]
-        environment = {**_IMAGE.environment, "PORT": str(running.port), "HOST": HOST}
-        log = Path(folder) / "log"
-        with (
-            log.open("w") as output,
-            subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process,
-        ):
-            try:
-                _wait(running, process, log)
-                for statement in _SETUP.format(password=PASSWORD).strip().splitlines():
-                    running.sql(statement, "postgres")
-                yield running
-            finally:
-                process.terminate()
+        with _server(running, _START, {}):
+            for statement in _SETUP.format(password=PASSWORD).strip().splitlines():
+                running.sql(statement, "postgres")
+            yield running
+
+
+@contextmanager
+def running_standby(primary: RunningPostgresql) -> Iterator[RunningPostgresql]:
+    """A replica, in the primary's root filesystem."""
+    standby = RunningPostgresql(primary.root, free_port())
+    with _server(standby, _STANDBY, {"PRIMARY": str(primary.port)}):
+        yield standby
+
+
+@contextmanager
+def _server(running: RunningPostgresql, script: str, environment: Mapping[str, str]) -> Iterator[None]:
+    command = [_CHROOT, f"--userspec={_SERVER_USER}:{_SERVER_USER}", str(running.root), "sh", "-c", script]
+    given = {**_IMAGE.environment, **environment, "PORT": str(running.port), "HOST": HOST}
+    log = running.root.parent / f"log-{running.port}"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(command, env=given, stdout=output, stderr=output) as process,
+    ):
+        try:
+            _wait(running, process, log)
+            yield
+        finally:
+            process.terminate()
 
 
 def _unpack(root: Path) -> None:
@@ -118,8 +139,9 @@ def _unpack(root: Path) -> None:
         os.chown(path, _SERVER_USER, _SERVER_USER)
     (root / "tls").chmod(0o755)
     (root / "tls/ca.pem").chmod(0o644)
-    (root / "var/lib/cluster").mkdir(mode=0o700)
-    os.chown(root / "var/lib/cluster", _SERVER_USER, _SERVER_USER)
+    for name in ("cluster", "standby"):
+        (root / "var/lib" / name).mkdir(mode=0o700)
+        os.chown(root / "var/lib" / name, _SERVER_USER, _SERVER_USER)
 
 
 def _wait(running: RunningPostgresql, process: "subprocess.Popen[bytes]", log: Path) -> None:

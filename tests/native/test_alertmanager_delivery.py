@@ -15,6 +15,7 @@ from tests.waiting import eventually
 TEAMS = load_teams(repo_root() / "configs" / "teams.yaml")
 WHO = {"service": "api-gateway", "namespace": "dharma", "team": "platform"}
 DOWN = {**WHO, "alertname": "ServiceDown", "severity": "critical", "category": "service-health"}
+ATTACK = {**WHO, "alertname": "SuspiciousActivity", "severity": "critical", "category": "security"}
 PROBE = {**WHO, "alertname": "ServiceHealthProbeFailing", "severity": "warning", "category": "service-health"}
 FEW = {"alertname": "LowBlueprintCreationRate", "severity": "warning", "category": "business", "team": "platform"}
 NONE = {**FEW, "alertname": "NoBlueprints", "severity": "critical"}
@@ -76,14 +77,15 @@ def test_at_work_they_hear_of_it(tmp_path: Path) -> None:
     assert channels_told("LowBlueprintCreationRate") == ["#business-metrics"]
 
 
-def test_a_service_that_is_down_has_no_other_news(tmp_path: Path) -> None:
+def test_a_service_that_is_down_has_no_other_news_but_an_attack(tmp_path: Path) -> None:
     with alertmanager_process.running(tmp_path, TEAMS) as alertmanagers:
-        alertmanagers.post(DOWN, PROBE, {**PROBE, "service": "ai-engine", "alertname": "AnotherServices"})
+        alertmanagers.post(DOWN, PROBE, ATTACK, {**PROBE, "service": "ai-engine", "alertname": "AnotherServices"})
         eventually(lambda: channels_told("AnotherServices") and channels_told("ServiceDown"), 30, 0.5)
         time.sleep(2)
         assert alertmanagers.states() == {
             "ServiceDown": "active",
             "ServiceHealthProbeFailing": "suppressed",
+            "SuspiciousActivity": "active",
             "AnotherServices": "active",
         }
     assert channels_told("ServiceHealthProbeFailing") == []
@@ -130,6 +132,18 @@ def test_what_follows_from_something_already_told_is_held_back(
             **{alert["alertname"]: "active" for alert in (cause, *apart)},
         }
     assert channels_told(follower["alertname"]) == []
+
+
+@pytest.mark.parametrize("label", ["job", "node", "escalated"])
+def test_a_second_fault_of_the_kind_is_a_page_of_its_own(label: str, tmp_path: Path) -> None:
+    """Not five minutes later, and not as news of the first, which somebody may have taken on already."""
+    fault = {"alertname": "MonitoringTargetMissing", "severity": "critical", "category": "stack"}
+    with alertmanager_process.running(tmp_path, TEAMS) as alertmanagers:
+        alertmanagers.post({**fault, label: "loki"})
+        eventually(lambda: len(sinks.received("pagerduty")) == 1, 30, 0.5)
+        alertmanagers.post({**fault, label: "jaeger"})
+        first, second = eventually(lambda: (found := sinks.received("pagerduty"))[1:] and found, 60, 0.5)
+    assert first["dedup_key"] != second["dedup_key"]
 
 
 def test_two_replicas_tell_of_one_fault_once(tmp_path: Path) -> None:

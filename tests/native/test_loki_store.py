@@ -5,16 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from components.backup import PREFIX as BACKUP_PREFIX
 from components.loki import chunk_prefixes
 from components.object_store import backup_rule, lifecycle_rules
 from components.settings.tools import LokiSettings
 from rendering import documents
-from tests.native.loki_process import Entry, LokiClient, free_port, running_loki
+from sandbox.aws import moto
+from tests.native.loki_process import Entry, LokiClient, running_loki
 from tests.waiting import eventually
 
 BUCKET = "logs"
@@ -55,25 +54,16 @@ def chunks(of: frozenset[str]) -> frozenset[str]:
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     """Two streams, one past its retention, with a Loki that writes them and one that compacts."""
     folder = tmp_path_factory.mktemp("loki")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=free_port(), verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    s3: Any = boto3.client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    s3.create_bucket(Bucket=BUCKET)
-    stack: dict[str, Any] = {
-        "bucket": BUCKET,
-        "s3_endpoint": f"http://{host}:{port}",
-        "s3_path_style": True,
-        "retention_days": 1,
-    }
     now = time.time_ns()
-    try:
+    with moto.account() as endpoint:
+        s3 = moto.client("s3", endpoint)
+        s3.create_bucket(Bucket=BUCKET)
+        stack: dict[str, Any] = {
+            "bucket": BUCKET,
+            "s3_endpoint": endpoint,
+            "s3_path_style": True,
+            "retention_days": 1,
+        }
         with running_loki(folder, changes=CHANGES, orderly=True, **stack) as loki:
             loki.push(STREAM, {now - n * 10**9: f"recent {n}" for n in range(100)})
             loki.push(OLD, {now - OLD_HOURS * HOUR_NS + n * 10**9: f"old {n}" for n in range(100)})
@@ -83,8 +73,6 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
         with running_loki(folder, changes=documents.overlay(CHANGES, QUICK), **stack) as loki:
             eventually(lambda: len(chunks(keys(s3))) < len(chunks(before)), 240, 2)
             yield Kept(before, keys(s3), of_pod(loki, "a", now), of_pod(loki, "old", now))
-    finally:
-        server.stop()
 
 
 def of_pod(loki: LokiClient, pod: str, now_ns: int) -> list[Entry]:

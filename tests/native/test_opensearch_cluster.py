@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from components.opensearch import PORT, READY
 from jobs import span_store
 from rendering.jaeger import Role
 from rendering.span_store import render_role
@@ -33,6 +34,14 @@ class Cluster:
         answer = self.store.administrator.get("/_cluster/health").raise_for_status().json()
         return answer["status"], answer["number_of_nodes"]
 
+    def ask(self, node: Node, path: str = "/", login: tuple[str, str] | None = None) -> httpx.Response:
+        url = f"https://{node.host}:{PORT}{path}"
+        return httpx.get(url, auth=login, verify=self.store.trust(), trust_env=False)
+
+    def ready(self, node: Node) -> bool:
+        """What its pod's readiness probe says."""
+        return self.ask(node, READY).is_success
+
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
@@ -52,6 +61,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             url = str(first.base_url).rstrip("/")
             found = Cluster(nodes, RunningStore("opensearch", url, files, first, nodes[0].start, nodes[0].stop))
             eventually(lambda: found.health()[1] == len(nodes), START_SECONDS)
+            for node in nodes:
+                eventually(partial(found.ready, node), START_SECONDS)  # as the job waits for the StatefulSet
             made = found.store.run("users")
             assert made.returncode == 0, made.stderr
             yield found
@@ -65,16 +76,14 @@ def jaeger(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def test_every_node_asks_for_a_login_and_knows_the_demonstration_users_not(cluster: Cluster) -> None:
     for node in cluster.nodes:
-        url, trust = f"https://{node.host}:9200", cluster.store.trust()
         for login, status in (
             (None, 401),
             (("admin", "admin"), 401),
             (("jaeger", PASSWORD), 200),
             ((MASTER, MASTER_PASSWORD), 200),
         ):
-            ask = partial(httpx.get, url, auth=login, verify=trust, trust_env=False)
-            # a node hears of a new user from the others
-            eventually(lambda ask=ask, status=status: ask().status_code == status, 30)  # type: ignore[misc]
+            answer = cluster.ask(node, login=login)
+            assert answer.status_code == status, f"{answer.url} says {answer.status_code}: {answer.text}"
 
 
 def test_jaegers_spans_are_read_while_a_node_is_away(cluster: Cluster, jaeger: JaegerClient) -> None:
@@ -86,6 +95,9 @@ def test_jaegers_spans_are_read_while_a_node_is_away(cluster: Cluster, jaeger: J
         written_and_read(jaeger, "front", "back")
     finally:
         cluster.nodes[2].start()
+    eventually(lambda: cluster.ready(cluster.nodes[2]), START_SECONDS)
+    answer = cluster.ask(cluster.nodes[2], login=("jaeger", PASSWORD))
+    assert answer.is_success, f"ready, but says {answer.status_code}: {answer.text}"
     eventually(lambda: cluster.health() == ("green", 3), START_SECONDS)
 
 

@@ -1,5 +1,7 @@
 """What becomes of spans while the store takes none: it is away for a minute, or its index takes no writes."""
 
+import json
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -141,3 +143,15 @@ NOT_HERE = {"otelcol_processor_tail_sampling_sampling_trace_dropped_too_early_to
 def test_the_metrics_that_alerts_read_of_trouble_with_the_store_exist(jaeger: JaegerClient) -> None:
     """The tests above made the trouble."""
     assert read_by_alerts("jaeger") - NOT_HERE <= figures(jaeger).keys()
+
+
+def test_an_error_of_jaegers_is_no_stack_trace(jaeger: JaegerClient) -> None:
+    """StackTraceInLogs would fire for each; the tests above made some."""
+    [[alert]] = [
+        [rule for rule in group["rules"] if rule.get("alert") == "StackTraceInLogs"]
+        for group in parsed(CONFIGS / "loki" / "rules" / "alerts-logs.yaml")["groups"]
+    ]
+    pattern = json.loads(re.findall(r'\|~ (".*") \[5m\]', alert["expr"])[0])
+    lines = jaeger.log.read_text().splitlines()
+    assert [line for line in lines if '"level":"error"' in line]
+    assert [line for line in lines if re.search(pattern, line)] == []

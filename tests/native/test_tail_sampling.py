@@ -82,14 +82,12 @@ def test_what_is_rendered_is_valid(tmp_path: Path, role: Role) -> None:
 def test_every_trace_that_failed_or_was_slow_is_kept_whole_and_a_share_of_the_rest(jaeger: JaegerClient) -> None:
     between_ms = 2 * GATEWAY_MS  # too long for one of them, well within what the other promises
     failed, slow, well, well_at_the_other = ([uuid.uuid4().hex for _ in range(count)] for count in (30, 30, MANY, 100))
-    for trace_id in failed:
-        sent(jaeger, span(trace_id, GATEWAY, 5), span(trace_id, "costing-service", 3, status=FAILED))
-    for trace_id in slow:
-        sent(jaeger, span(trace_id, GATEWAY, between_ms), span(trace_id, "costing-service", 3))
-    for trace_id in well:
-        sent(jaeger, span(trace_id, GATEWAY, 5))
-    for trace_id in well_at_the_other:
-        sent(jaeger, span(trace_id, SLOWER, between_ms))
+    sent(jaeger, *(span(trace_id, GATEWAY, 5) for trace_id in failed))
+    sent(jaeger, *(span(trace_id, "costing-service", 3, status=FAILED) for trace_id in failed))
+    sent(jaeger, *(span(trace_id, GATEWAY, between_ms) for trace_id in slow))
+    sent(jaeger, *(span(trace_id, "costing-service", 3) for trace_id in slow))
+    sent(jaeger, *(span(trace_id, GATEWAY, 5) for trace_id in well))
+    sent(jaeger, *(span(trace_id, SLOWER, between_ms) for trace_id in well_at_the_other))
     decided()
 
     assert kept(jaeger, *failed, *slow) == [*failed, *slow]
@@ -113,8 +111,7 @@ def test_a_span_that_comes_late_follows_what_was_decided(jaeger: JaegerClient) -
 
 def test_what_is_counted_of_spans_is_counted_of_all(jaeger: JaegerClient) -> None:
     name = f"service-{uuid.uuid4().hex[:6]}"
-    for _ in range(100):
-        sent(jaeger, span(uuid.uuid4().hex, name, 5))
+    sent(jaeger, *(span(uuid.uuid4().hex, name, 5) for _ in range(100)))
     time.sleep(3)
 
     lines = httpx.get(f"{jaeger.urls['spanmetrics']}/metrics").text.splitlines()
@@ -127,7 +124,7 @@ def test_traces_that_are_let_go_undecided_are_counted_where_the_alert_looks(tmp_
     held, begun = 10, 30
     small = TAIL | {"tail_sampling": TailSampling(share=1, wait_seconds=WAIT_SECONDS, max_traces=held)}
     with running_jaeger(tmp_path, **small) as jaeger:
-        for _ in range(begun):
-            sent(jaeger, span(uuid.uuid4().hex, GATEWAY, 1))
+        # All at once: what has waited its two seconds is decided on, and makes room.
+        sent(jaeger, *(span(uuid.uuid4().hex, GATEWAY, 1) for _ in range(begun)))
         page = f"{jaeger.urls['metrics']}/metrics"
         eventually(lambda: total(page, counted) == begun - held > limit, 30, 0.5)

@@ -35,7 +35,7 @@ class Recorder(pulumi.runtime.Mocks):
         raise AssertionError(f"unexpected call of {args.token}")
 
 
-def _no_cluster(stack: str) -> None:
+def _no_cluster(stack: str, context: str | None) -> None:
     """There is none to ask; the end-to-end tests have one."""
 
 

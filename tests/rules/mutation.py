@@ -59,7 +59,7 @@ EQUIVALENT = (
         "the alert sets this label itself",
     ),
     (
-        r"DatabaseDeadlocks|PodRestarting|PrometheusWithoutAlertmanager|service_signal:baseline:week",
+        r"DatabaseDeadlocks|PodRestarting|service_signal:baseline:week",
         r"threshold, line \d: \d -> [\d.]+",
         "whole numbers are compared: no one lies between",
     ),

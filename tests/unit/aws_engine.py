@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-import httpx
-from moto.server import ThreadedMotoServer
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from sandbox.aws.provider.server import Provider
@@ -152,19 +150,6 @@ def engine(settings: dict[str, Any] | None = None) -> Iterator[Engine]:
             made.configure(settings)
         yield made
     server.stop(None).wait()
-
-
-@contextmanager
-def moto() -> Iterator[str]:
-    """An empty local AWS on a free port; yields its address."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    # Within one process all of moto's servers share their memory.
-    httpx.post(f"{address}/moto-api/reset", trust_env=False, timeout=60).raise_for_status()
-    yield address
-    server.stop()
 
 
 def _urn(type_name: str, name: str = "thing") -> str:

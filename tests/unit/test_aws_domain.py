@@ -7,8 +7,9 @@ from typing import Any
 import boto3
 import pytest
 
+from sandbox.aws import moto
 from sandbox.aws.provider.managed_domain import ADMINISTRATOR_VARIABLE, ENDPOINT_VARIABLE
-from tests.unit.aws_engine import ACCOUNT, REGION, Engine, Known, engine, local_settings, moto
+from tests.unit.aws_engine import ACCOUNT, REGION, Engine, Known, engine, local_settings
 
 DOMAIN = "aws:opensearch/domain:Domain"
 DOMAIN_POLICY = "aws:opensearch/domainPolicy:DomainPolicy"
@@ -53,7 +54,7 @@ def _no_managed_domain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    with moto() as found:
+    with moto.account() as found:
         yield found
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.unit.aws_engine import ACCOUNT, REGION, Engine, engine, local_settings, moto
+from sandbox.aws import moto
+from tests.unit.aws_engine import ACCOUNT, REGION, Engine, engine, local_settings
 
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/policy:Policy"
@@ -33,7 +34,7 @@ LOKI = {"name": "loki", "assumeRolePolicy": TRUST}
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    with moto() as found:
+    with moto.account() as found:
         yield found
 
 

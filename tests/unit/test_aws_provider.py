@@ -11,12 +11,12 @@ import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from sandbox.aws import launcher
+from sandbox.aws import launcher, moto
 from sandbox.aws.provider.errors import PartlyCreatedError
 from sandbox.aws.provider.resources.bucket import Bucket
 from sandbox.aws.provider.server import version
 from sandbox.aws.provider.wire import UNKNOWN, pack, unpack
-from tests.unit.aws_engine import ACCOUNT, REGION, Engine, Refused, engine, local_settings, moto
+from tests.unit.aws_engine import ACCOUNT, REGION, Engine, Refused, engine, local_settings
 
 BUCKET = "aws:s3/bucket:Bucket"
 
@@ -29,7 +29,7 @@ def _no_aws_around(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with moto() as found:
+    with moto.account() as found:
         yield found
 
 

@@ -8,7 +8,8 @@ import boto3
 import grpc
 import pytest
 
-from tests.unit.aws_engine import REGION, Engine, Refused, engine, local_settings, moto
+from sandbox.aws import moto
+from tests.unit.aws_engine import REGION, Engine, Refused, engine, local_settings
 
 BUCKET = "aws:s3/bucket:Bucket"
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
@@ -91,7 +92,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with moto() as found:
+    with moto.account() as found:
         yield found
 
 

@@ -47,10 +47,6 @@ def test_health_checks_are_sampled_alike_for_every_service() -> None:
     assert checks.paths == ("/health", "/ready", "/live", "/metrics")
 
 
-def test_99_9_percent_leave_43_minutes_a_month() -> None:
-    assert load_services(SERVICES)[0].slo.budget_minutes == pytest.approx(43.2)
-
-
 def test_an_entry_overrides_single_defaults_and_keeps_the_others(tmp_path: Path) -> None:
     entry = "    tier: critical\n    sampling_share: 1.0\n    slo: { latency_ms: 250 }\n    health_path: /alive\n"
     path = edited(SERVICES, tmp_path, "    tier: critical\n    sampling_share: 1.0\n", entry)

@@ -106,7 +106,7 @@ def lines_of(place: str) -> list[str]:
 
 
 def test_every_command_that_is_left_to_another_file_stands_there() -> None:
-    """What tests/e2e/test_8_account.py types it takes from the pages, and looks itself whether it was all."""
+    """What tests/simulated/test_account.py types it takes from the pages, and looks itself whether it was all."""
     places = {*page_commands.ELSEWHERE.values()} - {page_commands.ACCOUNT}
     left = [(place, command) for place in places for command in page_commands.said_to_be_in(place)]
 

@@ -24,13 +24,6 @@ def test_only_the_owner_can_read_them(tmp_path: Path) -> None:
     assert modes == {0o600}
 
 
-def test_the_dsn_logs_the_monitoring_role_in() -> None:
-    password = passwords.passwords()["observability"]
-    assert passwords.postgres_dsn() == (
-        f"postgresql://observability:{password}@postgresql.dharma:5432/postgres?sslmode=disable"
-    )
-
-
 def test_after_down_new_ones_are_made() -> None:
     first = passwords.passwords()
     passwords.forget()

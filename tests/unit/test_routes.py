@@ -75,6 +75,11 @@ def test_a_resolved_alert_is_one_not_heard_of_for_five_minutes() -> None:
     assert config()["global"]["resolve_timeout"] == "5m"
 
 
+def test_the_next_message_of_a_group_waits_five_minutes_or_as_long_as_set() -> None:
+    assert config()["route"]["group_interval"] == "5m"
+    assert alertmanager_config(TEAMS, channels(), group_interval_minutes=1)["route"]["group_interval"] == "1m"
+
+
 def test_the_watchdog_goes_to_the_heartbeat_once_a_minute_and_to_nobody_else() -> None:
     first = config()["route"]["routes"][0]
     assert (first["receiver"], first["matchers"]) == ("heartbeat", ['alertname="Watchdog"'])

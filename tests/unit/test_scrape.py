@@ -71,6 +71,21 @@ def test_every_job_of_the_stack_is_there() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("app", ["postgres-exporter", "postgres-exporter-replica-2"])
+def test_a_server_that_is_watched_is_named_by_its_own_address(app: str) -> None:
+    steps = job("postgres-exporter")["relabel_configs"]
+    target = {
+        "__meta_kubernetes_pod_label_app_kubernetes_io_name": app,
+        "__meta_kubernetes_pod_container_port_name": "http-metrics",
+        "__meta_kubernetes_pod_annotation_observability_stack_watches": "db-2.example.com:5432",
+    }
+    found = relabelled(steps, target)
+    assert found is not None
+    assert found["instance"] == "db-2.example.com:5432"
+    prometheus = target | {"__meta_kubernetes_pod_label_app_kubernetes_io_name": "prometheus"}
+    assert relabelled(steps, prometheus) is None
+
+
 def test_every_job_limits_samples_and_labels() -> None:
     for entry in prometheus_config(PLATFORM, args())["scrape_configs"]:
         assert entry["sample_limit"] > 0, entry["job_name"]

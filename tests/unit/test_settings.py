@@ -341,6 +341,16 @@ def test_agents_have_a_namespace_of_their_own() -> None:
     )
 
 
+def test_a_server_that_is_watched_twice_is_refused() -> None:
+    servers = {"address": "db-1:5432/app", "replica_addresses": ["db-2:5432/app", "db-2:5432/other"]}
+    message = refusal(changed("exporters.postgresql", {**servers, "user": "observer"}))
+
+    assert message == (
+        "exporters.postgresql: address and replica_addresses name db-2:5432 twice; write each server once, replicas by "
+        "addresses of their own"
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [

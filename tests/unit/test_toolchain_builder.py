@@ -190,6 +190,16 @@ def test_debian_packages_that_are_there_need_nothing(monkeypatch: pytest.MonkeyP
     debian.ensure(["bash"])
 
 
+def test_package_that_cannot_be_unpacked_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, does in (("apt-get", "touch busybox.deb"), ("dpkg-deb", "echo 'not a Debian archive' >&2; exit 2")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(debian, "_UPDATED", True)
+    with pytest.raises(SandboxError, match=r"^dpkg-deb -x \S+/busybox\.deb \S+/files failed: not a Debian archive$"):
+        debian.unpacked("busybox")
+
+
 def test_bad_maven_coordinate_is_refused() -> None:
     with pytest.raises(SandboxError, match="write group:artifact:version:packaging"):
         maven.ensure("opensearch:2.19.4")

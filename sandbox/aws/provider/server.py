@@ -1,7 +1,8 @@
 # ruff: noqa: ARG002 - the signatures are the protocol's
 """The Pulumi provider protocol over `lifecycle`: what the engine speaks to `pulumi-resource-aws`.
 
-Secrets are left to the engine (it strips them on the way in and marks them again on the way out).
+The engine strips secrets on the way in and marks again what the program had marked; what the schema calls secret is
+marked here on the way out.
 """
 
 import json

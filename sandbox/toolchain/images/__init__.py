@@ -16,7 +16,7 @@ from sandbox.toolchain import builder, cache
 from sandbox.toolchain.images import archive, layers, rootfs, static
 from sandbox.toolchain.images.table import Image, table, versions
 
-__all__ = ["ensure", "ensure_local", "sandbox_refs", "table", "versions"]
+__all__ = ["ensure", "ensure_local", "table", "versions"]
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -43,11 +43,6 @@ def ensure_local(
     files = [layers.File(path=at, source=binary, mode=0o755)]
     image = Image(base=base, user=user, entrypoint=(at,))
     return _archive(ref, image, files, layers.digest(binary))
-
-
-def sandbox_refs() -> list[str]:
-    """The images of configs/versions.yaml as the sandbox's manifests name them."""
-    return [version.sandbox_ref() for version in versions().values()]
 
 
 def _made(ref: str, image: Image) -> Path:

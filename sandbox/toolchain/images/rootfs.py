@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sandbox import paths
 from sandbox.errors import SandboxError
-from sandbox.toolchain import debian, maven
+from sandbox.toolchain import commands, debian, maven
 from sandbox.toolchain.images import layers
 from sandbox.toolchain.images.table import Base, bases
 
@@ -55,7 +55,7 @@ def _busybox(package: str) -> list[layers.File]:
     # Unpacked, not installed: Debian lets a machine have only one of its busybox packages.
     folder = debian.unpacked(package)
     program = folder / "bin" / "busybox"
-    applets = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    applets = commands.run(program, "--list").split()
     links = [layers.File(path=f"/bin/{applet}", link="busybox") for applet in applets if applet != "busybox"]
     return [layers.File(path="/bin/busybox", source=program, mode=0o755), *links, *common_files()]
 
@@ -140,7 +140,7 @@ def _entered(root: Path) -> Iterator[None]:
         yield
     finally:
         for at in reversed(mounted):
-            subprocess.run(["umount", "-l", str(at)], check=True)
+            _run(["umount", "-l", str(at)], root.name)
 
 
 def _chroot(root: Path, name: str, *argv: str) -> None:

@@ -1,12 +1,11 @@
 """The files of an image that is a static program and what Go programs look for around it."""
 
-import subprocess
 from pathlib import Path
 
 import certifi
 
 from sandbox.errors import SandboxError
-from sandbox.toolchain import golang
+from sandbox.toolchain import commands, golang
 from sandbox.toolchain.images import layers, rootfs
 from sandbox.toolchain.images.table import Image
 
@@ -41,7 +40,7 @@ def environment(image: Image) -> dict[str, str]:
 def _shared(libraries: tuple[str, ...], executables: list[Path]) -> list[Path]:
     """The libraries, what they need, and what the executables themselves need, as they lie on this machine."""
     known: dict[str, str] = {}
-    for line in _output(["ldconfig", "-p"]).splitlines():
+    for line in commands.run("ldconfig", "-p").splitlines():
         name, arrow, where = line.partition(" => ")
         if arrow:
             known.setdefault(name.split()[0], where)
@@ -49,11 +48,7 @@ def _shared(libraries: tuple[str, ...], executables: list[Path]) -> list[Path]:
         raise SandboxError(f"{', '.join(missing)} is not on this machine; install the package that holds it")
     found = {Path(known[name]) for name in libraries}
     for path in [*found, *executables]:
-        for word in _output(["ldd", str(path)]).split():
+        for word in commands.run("ldd", path).split():
             if word.startswith("/"):
                 found.add(Path(word))
     return sorted(found)
-
-
-def _output(argv: list[str]) -> str:
-    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout

@@ -13,14 +13,14 @@ import yaml
 from sandbox import preview
 from sandbox.engine import Engine, EngineError
 from sandbox.paths import repo_root
-from tests.e2e.stack_file import configured
+from tests.stack_file import configured
 
 GOLDEN = repo_root() / "tests" / "golden"
 
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
 def test_a_preview_creates_what_the_golden_file_lists(stack: str) -> None:
-    """After a change that is meant: UPDATE_GOLDEN=1 make test, and read the diff."""
+    """After a change that is meant, run this with UPDATE_GOLDEN=1, and read the diff."""
     with preview.fresh(stack) as engine:
         seen = preview.summary(engine)
     path = GOLDEN / f"{stack}.txt"
@@ -56,6 +56,21 @@ BAD_SETTINGS = {
         ["grafana-secret"],
         "existing_secrets: grafana-secret is none of this stack's; write alertmanager-secrets, grafana-secrets",
     ),
+    "less than the agents may send": (
+        "observability-stack:loki",
+        {"ingestion_rate_mib": 1},
+        "loki.ingestion_rate_mib is 1, less than the agents may send; set ",
+    ),
+    "a burst below the rate": (
+        "observability-stack:logs",
+        {"burst_lines": 100},
+        "logs.burst_lines is 100; set 2000 or more",
+    ),
+    "a cluster that the kubeconfig lacks": (
+        "observability-stack:kubernetes_context",
+        "arn:aws:eks:us-east-1:111122223333:cluster/another",
+        "kubernetes_context is arn:aws:eks:us-east-1:111122223333:cluster/another, which the kubeconfig does not name",
+    ),
     "unknown key": (
         "observability-stack:lokki",
         {},
@@ -74,7 +89,7 @@ def test_a_bad_setting_is_refused_before_anything_changes(case: str, nowhere: En
 
 
 def test_a_missing_secret_is_refused_with_the_command_that_sets_it(nowhere: Engine, tmp_path: Path) -> None:
-    bare = Engine("sandbox", nowhere.kubeconfig, tmp_path)
+    bare = Engine("sandbox", nowhere.kubeconfig, tmp_path, account=nowhere.account)
     bare.prepare({})
     with pytest.raises(EngineError) as refused:
         bare.run("preview", capture=True)

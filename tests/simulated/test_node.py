@@ -11,10 +11,11 @@ import pytest
 from sandbox import node
 from sandbox.errors import SandboxError
 from sandbox.node import commands, simulated
+from sandbox.paths import repo_root
 from tests.waiting import eventually
 
 NAME = "test-simulated"
-MANIFEST = Path(__file__).parent / "node_workload.yaml"
+MANIFEST = repo_root() / "tests" / "node_workload.yaml"
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ program with production's stack file, and Kubernetes' API.
 """
 
 import json
-import logging
 import os
 import re
 import shutil
@@ -19,7 +18,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from sandbox import aws, node, toolchain
 from sandbox.aws import moto
@@ -78,12 +76,8 @@ def kubeconfig() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def account() -> Iterator[dict[str, str]]:
     """An AWS account in which nothing is yet, by the variables that every AWS client goes by."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield moto.environment(f"http://{host}:{port}")
-    server.stop()
+    with moto.account() as address:
+        yield moto.environment(address)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +126,9 @@ def found(shell: Shell, account: dict[str, str]) -> dict[str, str]:
     arns = {each["DomainName"]: each["CertificateArn"] for each in listed}
     grafana, jaeger = (arns[f"{name}.dharma.example"] for name in ("grafana", "jaeger"))
     return {
+        "arn:aws:eks:us-east-1:111122223333:cluster/dharma-production": shell.type(
+            "kubectl config current-context"
+        ).strip(),
         "vpc-0a1b2c3d4e5f60718": vpc,
         "subnet-0a1b2c3d4e5f60718": subnets[0],
         "subnet-0b2c3d4e5f6071829": subnets[1],
@@ -228,7 +225,7 @@ def test_the_state_is_in_s3_and_holds_no_secret_in_plain(shell: Shell, productio
 def test_what_the_page_looks_things_up_with_says_what_the_stack_file_got(
     shell: Shell, found: dict[str, str], production: str
 ) -> None:
-    starts = ("aws ", "kubectl get", "kubectl -n", "kubectl describe")
+    starts = ("aws ", "kubectl get", "kubectl -n", "kubectl describe", "kubectl config")
     looked_up = [text for text in inline_code(PAGE) if text.startswith(starts)]
     # Written for real, it would lead kubectl to a cluster that nobody is at home in.
     looked_up = [f"{text} --dry-run" if "update-kubeconfig" in text else text for text in looked_up]
@@ -268,7 +265,11 @@ def workloads(shell: Shell) -> list[Any]:
 def test_taking_production_down_keeps_its_data(shell: Shell, left: list[str]) -> None:
     assert workloads(shell) == []
     assert {"data-grafana-0", "data-loki-0", "data-prometheus-0", "data-prometheus-1"} <= claims(shell).keys()
-    assert shell.type(f"aws s3api head-bucket --bucket {LOG_BUCKET}")
+    versioning = shell.json(f"aws s3api get-bucket-versioning --bucket {LOG_BUCKET}")
+    access = shell.json(f"aws s3api get-public-access-block --bucket {LOG_BUCKET}")["PublicAccessBlockConfiguration"]
+    assert (versioning["Status"], set(access.values())) == ("Enabled", {True})
+    for what in ("bucket-encryption", "bucket-policy", "bucket-lifecycle-configuration"):
+        assert shell.type(f"aws s3api get-{what} --bucket {LOG_BUCKET}")
     assert shell.json("aws opensearch list-domain-names")["DomainNames"]
 
 
