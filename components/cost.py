@@ -1,6 +1,6 @@
 """What a stack costs by its settings: what they ask for and take in, priced by the model (rendering/cost.py)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +10,13 @@ from components.exporters import requests as exporter_requests
 from components.loki_cache import requests as cache_requests
 from components.loki_gateway import RESOURCES as GATEWAY_RESOURCES
 from components.loki_gateway import replicas as gateway_replicas
+from components.loki_microservices import KEEP, ROUTERS
 from components.object_store import INFREQUENT_ACCESS_AFTER_DAYS, NONCURRENT_DAYS
 from components.settings.base import Exposure, Resources, Storage
 from components.settings.tree import Settings
 from rendering import cost, documents
 from rendering.declarations import Platform
+from rendering.loki_size import MICROSERVICES
 from rendering.prices import Assumed, CostError, Prices, load_prices
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,7 +86,6 @@ def _footprints(settings: Settings) -> tuple[cost.Footprint, ...]:
         for tool, chosen in (
             ("prometheus", settings.prometheus),
             ("alertmanager", settings.alertmanager),
-            ("loki", settings.loki),
         )
     ]
     grafana = settings.grafana
@@ -105,8 +106,20 @@ def _footprints(settings: Settings) -> tuple[cost.Footprint, ...]:
     of_nodes, of_cluster = exporter_requests(settings.exporters)
     found.append(asked("exporters", [*of_cluster, *(each for each in of_nodes for _ in range(nodes))]))
     of_gateway = [GATEWAY_RESOURCES] * gateway_replicas(settings.loki)
-    found.append(asked("loki", [*cache_requests(settings.loki), *of_gateway]))
+    found += [*_loki(settings), asked("loki", [*cache_requests(settings.loki), *of_gateway])]
     return tuple(found)
+
+
+def _loki(settings: Settings) -> Iterator[cost.Footprint]:
+    """Its own processes; people reach it by its gateway, which has the load balancer, if there is one."""
+    loki = settings.loki
+    if loki.layout == "monolithic":
+        yield _footprint("loki", loki.resources, loki.replicas, storage=loki.storage, exposure=loki.exposure)
+        return
+    for name in MICROSERVICES:
+        replicas, resources = loki.microservice(name, settings.load.log_gb_per_day)
+        yield _footprint("loki", resources, replicas, storage=loki.storage if name in KEEP else None)
+    yield _footprint("loki", GATEWAY_RESOURCES, ROUTERS, exposure=loki.exposure)
 
 
 def asked(tool: str, requests: Iterable[Resources]) -> cost.Footprint:

@@ -35,7 +35,7 @@ def addresses(namespace: str) -> Caches:
 
 def requests(settings: LokiSettings) -> Iterator[Resources]:
     """What each cache's pod asks for, all replicas; nothing where one process has its caches in its own memory."""
-    if settings.replicas > 1:
+    if settings.in_ring:
         for kept_mib in _kept_mib(settings).values():
             yield from [_resources(kept_mib)] * settings.memcached.replicas
 

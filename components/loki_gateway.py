@@ -37,7 +37,7 @@ def replicas(settings: LokiSettings) -> int:
     """None where Loki is reachable inside only; two before a Loki that may lose a node."""
     if not settings.reachable_from_outside:
         return 0
-    return min(2, settings.replicas)
+    return 2 if settings.in_ring else 1
 
 
 class LokiGateway(pulumi.ComponentResource):

@@ -1,7 +1,7 @@
 """The S3 bucket for logs and backups, and the IAM roles by which their ServiceAccounts may use it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -24,7 +24,7 @@ class ObjectStoreArgs:
     settings: ObjectStoreSettings
     retention_days: int  # Loki's
     chunk_prefixes: tuple[str, ...]  # Loki's tenants: the only objects a lifecycle may expire
-    service_account: str  # Loki's
+    service_accounts: tuple[str, ...]  # Loki's
     backup_prefix: str  # objects under it are backups
     backup_keep_days: int
     backup_service_account: str
@@ -102,11 +102,11 @@ class ObjectStore(pulumi.ComponentResource):
 
         self.bucket = bucket.bucket
         users = _Users(args, bucket, tags, child)
-        self.role_arn = users.role(name, "loki", args.service_account, access_policy)
+        self.role_arn = users.role(name, "loki", args.service_accounts, access_policy)
         self.backup_role_arn = users.role(
             f"{name}-backup",
             "backup",
-            args.backup_service_account,
+            (args.backup_service_account,),
             lambda bucket_arn: backup_policy(bucket_arn, args.backup_prefix),
         )
         self.register_outputs(
@@ -212,16 +212,18 @@ class _Users:
     opts: pulumi.ResourceOptions
 
     def role(
-        self, name: str, user: str, service_account: str, policy: Callable[[str], str]
+        self, name: str, user: str, service_accounts: Sequence[str], policy: Callable[[str], str]
     ) -> pulumi.Output[str] | None:
-        """The role that one ServiceAccount takes, with the rights that `policy` writes for the bucket's ARN."""
+        """The role that those ServiceAccounts take, with the rights that `policy` writes for the bucket's ARN."""
         provider, shared = self.args.settings.oidc_provider_arn, self.args.shared
         if provider is None:
             return None
         role = aws.iam.Role(
             f"{name}-role",
             name=f"{PART_OF}-{shared.stack}-{user}",
-            assume_role_policy=trust_policy(provider, f"system:serviceaccount:{shared.namespace}:{service_account}"),
+            assume_role_policy=trust_policy(
+                provider, [f"system:serviceaccount:{shared.namespace}:{account}" for account in service_accounts]
+            ),
             tags=self.tags,
             opts=self.opts,
         )
@@ -229,8 +231,8 @@ class _Users:
         return role.arn
 
 
-def trust_policy(oidc_provider_arn: str, subject: str) -> str:
-    """Lets exactly one ServiceAccount of the cluster take the role."""
+def trust_policy(oidc_provider_arn: str, subjects: Sequence[str]) -> str:
+    """Lets exactly these ServiceAccounts of the cluster take the role."""
     issuer = oidc_provider_arn.split(":oidc-provider/", 1)[1]
     return json.dumps(
         {
@@ -240,7 +242,9 @@ def trust_policy(oidc_provider_arn: str, subject: str) -> str:
                     "Effect": "Allow",
                     "Principal": {"Federated": oidc_provider_arn},
                     "Action": "sts:AssumeRoleWithWebIdentity",
-                    "Condition": {"StringEquals": {f"{issuer}:sub": subject, f"{issuer}:aud": "sts.amazonaws.com"}},
+                    "Condition": {
+                        "StringEquals": {f"{issuer}:sub": list(subjects), f"{issuer}:aud": "sts.amazonaws.com"}
+                    },
                 }
             ],
         }

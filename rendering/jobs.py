@@ -105,7 +105,7 @@ def stack_jobs(monitoring_namespace: str, agents_namespace: str, collector: Coll
         job("prometheus", 10_000),
         job("alertmanager", 5_000),
         job("grafana", 20_000),
-        job("loki", 30_000),
+        job("loki", 30_000, app="loki(-.+)?"),  # whole, or each of its microservices
         job(collector, 5_000, agent=True),
         job("jaeger", 10_000, app="jaeger(-collector|-query)?"),
         # Request rates and latencies that Jaeger counts in the spans themselves, with exemplars.

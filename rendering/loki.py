@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rendering import documents
+from rendering.loki_size import REPLICATION_FACTOR
 from rendering.promtail import STREAM_LABELS
 
 # Loki's name for the one tenant of a Loki without tenants.
@@ -26,8 +27,6 @@ PODS_OF_A_SERVICE = 5
 CONTAINERS_OF_A_POD = 2
 # Journal units that have a service of their own, and files under /var/log.
 STREAMS_OF_A_NODE = 40
-# Copies of each line when there are several replicas; a line is taken in when most of them have it.
-REPLICATION_FACTOR = 3
 MEMBERLIST_PORT = 7946
 # A chunk is 1.5 MiB, compressed; an hour's result of a query may be larger.
 LARGEST_CACHED_MIB = 5
@@ -45,6 +44,16 @@ class Caches:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Apart:
+    """Where the microservices that others ask are, host:port each, where they are processes of their own."""
+
+    querier: str  # HTTP; the others gRPC, and their hosts are names for all replicas
+    query_scheduler: str
+    index_gateway: str
+    compactor: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LokiValues:
     """What differs per stack."""
 
@@ -53,10 +62,11 @@ class LokiValues:
     cluster: str
     environment: str
     service_count: int
-    # Processes, each with everything in it. From REPLICATION_FACTOR on, one may be away without a line being refused or
-    # lost; they find each other at `peers`.
+    # Processes that take lines in: each with everything in it, or only ingesters where the rest is `apart`. From
+    # REPLICATION_FACTOR on, one may be away without a line being refused or lost; they find each other at `peers`.
     replicas: int = 1
     peers: str = "loki-peers"
+    apart: Apart | None = None
     caches: Caches = Caches()
     # S3 API to use in place of AWS's own, as a URL (the sandbox's, MinIO); None for AWS.
     s3_endpoint: str | None = None
@@ -107,18 +117,6 @@ class LokiValues:
                 f"more ({self.service_count} services and the rest at {self.stream_rate_mib} MiB/s, on "
                 f"{self.max_nodes} node(s)), or leave it out to have it computed"
             )
-
-
-# GB of lines a day that one process takes in and answers for: what Loki's documentation gives for a single binary
-# (https://grafana.com/docs/loki/latest/get-started/deployment-modes/).
-GB_PER_DAY_OF_A_PROCESS = 20
-
-
-def required_replicas(log_gb_per_day: float) -> int:
-    """Processes for that load: one, or as many as it takes when each line is kept REPLICATION_FACTOR times."""
-    if log_gb_per_day <= GB_PER_DAY_OF_A_PROCESS:
-        return 1
-    return math.ceil(REPLICATION_FACTOR * log_gb_per_day / GB_PER_DAY_OF_A_PROCESS)
 
 
 def stream_budget(values: LokiValues) -> int:
@@ -229,6 +227,18 @@ def _clustered(document: documents.Document, values: LokiValues) -> documents.Do
     return clustered
 
 
+def _microservices(apart: Apart) -> documents.Document:
+    """Whom each asks, where a whole process asks itself."""
+    return {
+        "common": {"compactor_grpc_address": apart.compactor},
+        "frontend": {"scheduler_address": apart.query_scheduler, "tail_proxy_url": f"http://{apart.querier}"},
+        "frontend_worker": {"scheduler_address": apart.query_scheduler},
+        "storage_config": {
+            "tsdb_shipper": {"index_gateway_client": {"server_address": f"dns+{apart.index_gateway}"}},
+        },
+    }
+
+
 def render_loki(base: Mapping[str, Any], values: LokiValues) -> str:
     """The text of Loki's configuration file: `base` (the parsed `configs/loki/loki.yaml`) for this stack."""
     changes = {
@@ -243,4 +253,8 @@ def render_loki(base: Mapping[str, Any], values: LokiValues) -> str:
         "ruler": _ruler(values),
     }
     document = documents.overlay(base, changes)
-    return documents.dump(_clustered(document, values) if values.replicas > 1 else document)
+    if values.replicas > 1:
+        document = _clustered(document, values)
+    if values.apart is not None:
+        document = documents.overlay(document, _microservices(values.apart))
+    return documents.dump(document)

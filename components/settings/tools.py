@@ -9,12 +9,21 @@ from components.settings.base import Days, Exposure, HttpUrl, Model, Quantity, R
 from components.settings.grafana_database import GrafanaDatabaseSettings
 from rendering.collectors import Collector
 from rendering.loki import SINGLE_TENANT
+from rendering.loki_size import (
+    GB_PER_DAY_OF_A_PROCESS,
+    GB_PER_DAY_OF_MICROSERVICES,
+    MICROSERVICES,
+    REPLICATION_FACTOR,
+    Microservice,
+    required_of,
+)
 from rendering.routes import GROUP_INTERVAL_MINUTES
 from rendering.sizing import check_memory, check_storage
 
 Group = Annotated[str, Field(pattern=r"^[^'\\]+$")]
 MOST_REPLICAS = 10
 Replicas = Annotated[int, Field(ge=1, le=MOST_REPLICAS)]
+MOST_LOG_GB_PER_DAY = MOST_REPLICAS * GB_PER_DAY_OF_A_PROCESS // REPLICATION_FACTOR  # of Loki as whole processes
 
 
 def _tenant(value: str) -> str:
@@ -127,19 +136,38 @@ class AlertmanagerSettings(Published):
 
 
 class MemcachedSettings(Model):
-    """Caches that several Lokis share, where `loki.replicas` is 3 or more; one alone has them in its own memory."""
+    """Caches that several processes of Loki share; one alone has them in its own memory."""
 
     replicas: Replicas = Field(default=2, description="of the cache of chunks, and of that of results")
     chunks_mib: Quantity = Field(default=1024, description="of chunks, in each replica")
 
 
+class MicroserviceSettings(Model):
+    """One of Loki's microservices, where it is to differ from what Loki's documentation says for the load."""
+
+    replicas: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        default=None, description="where not set, as many as `load.log_gb_per_day` needs"
+    )
+    resources: Resources | None = Field(default=None, description="of each replica")
+
+
 class LokiSettings(Published):
     """Logs: taken in, kept in S3, queried."""
 
+    layout: Literal["monolithic", "microservices"] = Field(
+        default="monolithic",
+        description=f"whole processes, for up to {MOST_LOG_GB_PER_DAY} GB of lines a day, or microservices, for up to "
+        f"{GB_PER_DAY_OF_MICROSERVICES}",
+    )
     retention_days: Days = Field(default=30, description="S3 expires chunks seven days later")
-    replicas: Replicas = Field(default=1, description="1, or from 3: every line is then kept three times")
+    replicas: Replicas = Field(
+        default=1, description="whole processes: 1, or from 3: every line is then kept three times"
+    )
     storage: Storage = Field(default=Storage(size_gib=5), description="write-ahead log and index on the way to S3")
-    resources: Resources = container_resources(200, 384, 1000, 1024)
+    resources: Resources = Field(default=container_resources(200, 384, 1000, 1024), description="of each whole process")
+    microservices: dict[Microservice, MicroserviceSettings] = Field(
+        default={}, description="of that layout, by name (docs/logs.md lists them)"
+    )
     results_cache_mib: Quantity = Field(default=512, description="of query results; in each replica of memcached")
     memcached: MemcachedSettings = MemcachedSettings()
     ingestion_rate_mib: Quantity | None = Field(
@@ -163,6 +191,31 @@ class LokiSettings(Published):
                 f"tenants names {SINGLE_TENANT}, whose are the lines of a Loki without tenants; write another name"
             )
         return self
+
+    @model_validator(mode="after")
+    def _settings_are_of_the_layout(self) -> Self:
+        """What the layout would leave unread is a mistake of whoever wrote it."""
+        other = {"monolithic": ("microservices",), "microservices": ("replicas", "resources")}[self.layout]
+        if unread := sorted(self.model_fields_set.intersection(other)):
+            instead = "leave it out, or set layout to microservices"
+            if self.layout == "microservices":
+                instead = "set loki.microservices.<name> in its place"
+            raise ValueError(f"layout is {self.layout}, which does not read {unread[0]}; {instead}")
+        return self
+
+    @property
+    def in_ring(self) -> bool:
+        """Several processes that find each other, and share their caches."""
+        return self.layout == "microservices" or self.replicas > 1
+
+    def microservice(self, name: Microservice, log_gb_per_day: float) -> tuple[int, Resources]:
+        """Replicas of one microservice at that load, and what each asks for; twice that is the most it gets."""
+        chosen, size = self.microservices.get(name, MicroserviceSettings()), MICROSERVICES[name]
+        cpu, memory = size.cpu_millicores, size.memory_mib
+        return (
+            chosen.replicas or required_of(name, log_gb_per_day),
+            chosen.resources or container_resources(cpu, memory, 2 * cpu, 2 * memory),
+        )
 
     @property
     def reachable_from_outside(self) -> bool:

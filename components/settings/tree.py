@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from components.settings.base import Model
 from components.settings.span_store import SpanStoreSettings
 from components.settings.tools import (
+    MOST_LOG_GB_PER_DAY,
     MOST_REPLICAS,
     AlertmanagerSettings,
     BackupSettings,
@@ -20,7 +21,14 @@ from components.settings.tools import (
     PrometheusSettings,
 )
 from rendering.jaeger import shards_in_use
-from rendering.loki import GB_PER_DAY_OF_A_PROCESS, REPLICATION_FACTOR, required_replicas
+from rendering.loki_size import (
+    GB_PER_DAY_OF_A_PROCESS,
+    GB_PER_DAY_OF_MICROSERVICES,
+    NAMES,
+    REPLICATION_FACTOR,
+    required_of,
+    required_replicas,
+)
 
 
 class NamespaceSettings(Model):
@@ -86,12 +94,14 @@ class Settings(Model):
 
     @model_validator(mode="after")
     def _loki_holds_the_load(self) -> Self:
+        if self.loki.layout == "microservices":
+            self._microservices_hold_the_load()
+            return self
         needed, expected = required_replicas(self.load.log_gb_per_day), self.load.log_gb_per_day
         if needed > MOST_REPLICAS:
             raise ValueError(
-                f"load.log_gb_per_day is {expected:g}; Loki as it is laid out here takes "
-                f"{MOST_REPLICAS * GB_PER_DAY_OF_A_PROCESS // REPLICATION_FACTOR} at most: log less (logs.drop_debug), "
-                "or send these logs to a Loki of their own"
+                f"loki.layout is monolithic, which takes {MOST_LOG_GB_PER_DAY} GB a day at most, and "
+                f"load.log_gb_per_day is {expected:g}; set layout to microservices, or log less (logs.drop_debug)"
             )
         if self.loki.replicas < needed:
             raise ValueError(
@@ -100,6 +110,21 @@ class Settings(Model):
                 f"every line kept {REPLICATION_FACTOR} times"
             )
         return self
+
+    def _microservices_hold_the_load(self) -> None:
+        expected = self.load.log_gb_per_day
+        if expected > GB_PER_DAY_OF_MICROSERVICES:
+            raise ValueError(
+                f"load.log_gb_per_day is {expected:g}; Loki as it is laid out here takes {GB_PER_DAY_OF_MICROSERVICES} "
+                "at most: log less (logs.drop_debug), or send these logs to a Loki of their own"
+            )
+        for name in NAMES:
+            replicas, _ = self.loki.microservice(name, expected)
+            if replicas < (needed := required_of(name, expected)):
+                raise ValueError(
+                    f"loki.microservices.{name}.replicas is {replicas}; set {needed} or more for {expected:g} GB a day "
+                    "(load.log_gb_per_day), or leave it out"
+                )
 
     @model_validator(mode="after")
     def _tenants_are_others(self) -> Self:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
+from rendering.dashboards.queries import of_tool, where
 from rendering.datasources import LOKI, Datasource
 
 
@@ -89,4 +90,4 @@ def explore(title: str, datasource: Datasource, expression: str) -> Link:
 
 def logs_of(tool: str) -> Link:
     """The log lines of one of the stack's own workloads, in Explore."""
-    return explore(f"Logs of {tool}", LOKI, f'{{service="{tool}"}}')
+    return explore(f"Logs of {tool}", LOKI, where(of_tool(tool)))

@@ -135,3 +135,8 @@ Query = Promql | Logql | Traces
 def where(*matchers: str) -> str:
     """A selector of those label matchers: `where('job="loki"', 'code=~"5.."')`."""
     return "{" + ", ".join(matchers) + "}"
+
+
+def of_tool(tool: str) -> str:
+    """The matcher of one of the stack's tools, and of its parts where they run apart, such as `jaeger-query`."""
+    return f'service=~"{tool}(-.+)?"'

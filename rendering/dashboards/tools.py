@@ -6,7 +6,7 @@ from rendering.dashboards import panels
 from rendering.dashboards.board import Row
 from rendering.dashboards.links import TO_ALERTS, TO_WORKLOADS, Link, logs_of
 from rendering.dashboards.panels import GREEN, RED
-from rendering.dashboards.queries import Logql, Promql, where
+from rendering.dashboards.queries import Logql, Promql, of_tool, where
 
 
 def leads(tool: str) -> tuple[Link, ...]:
@@ -58,7 +58,7 @@ def process_row(tool: str) -> Row:
 
 def limits(tool: str, links: Sequence[Link], *, width: int) -> list[panels.Panel]:
     """CPU and memory of the tool's pods, as shares of their containers' limits."""
-    pods = where(f'service="{tool}"')
+    pods = where(of_tool(tool))
     return [
         panels.graph(
             title="CPU of the limit",
@@ -83,7 +83,7 @@ def limits(tool: str, links: Sequence[Link], *, width: int) -> list[panels.Panel
 
 def log_row(tool: str) -> Row:
     """What the tool itself logs."""
-    source = where(f'service="{tool}"')
+    source = where(of_tool(tool))
     links = leads(tool)
     return Row(
         "Its own log",

@@ -28,6 +28,7 @@ def loki(**overrides: Any) -> Recording:
         "region": "eu-west-1",
         "service_count": 9,
         "nodes": 1,
+        "log_gb_per_day": 10,
         "alertmanager": ALERTMANAGER,
         "prometheus": PROMETHEUS,
         "rules": {"alerts-logs.yaml": "groups: []\n"},

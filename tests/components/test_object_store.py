@@ -22,7 +22,7 @@ def bucket_of(retention_days: int = 30, protect_data: bool = False, **settings: 
         settings=ObjectStoreSettings(bucket="logs-test", **settings),
         retention_days=retention_days,
         chunk_prefixes=("fake/",),
-        service_account="loki",
+        service_accounts=("loki",),
         backup_prefix="backups/",
         backup_keep_days=30,
         backup_service_account="grafana-backup",
@@ -86,11 +86,14 @@ def test_every_bucket_but_that_of_a_plain_http_stand_in_has_the_policy() -> None
 def test_only_lokis_service_account_may_take_the_role() -> None:
     provider = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC"
     role = next(each for each in bucket_of(oidc_provider_arn=provider).all("Role") if each["name"].endswith("-loki"))
-    assert role["assumeRolePolicy"] == trust_policy(provider, "system:serviceaccount:monitoring:loki")
+    assert role["assumeRolePolicy"] == trust_policy(provider, ["system:serviceaccount:monitoring:loki"])
     [statement] = json.loads(role["assumeRolePolicy"])["Statement"]
     issuer = "oidc.eks.eu-central-1.amazonaws.com/id/ABC"
     assert statement["Condition"] == {
-        "StringEquals": {f"{issuer}:sub": "system:serviceaccount:monitoring:loki", f"{issuer}:aud": "sts.amazonaws.com"}
+        "StringEquals": {
+            f"{issuer}:sub": ["system:serviceaccount:monitoring:loki"],
+            f"{issuer}:aud": "sts.amazonaws.com",
+        }
     }
 
 
@@ -110,7 +113,7 @@ def test_the_backup_has_a_role_of_its_own_that_deletes_nothing_and_sees_only_its
     provider = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC"
     recorded = bucket_of(oidc_provider_arn=provider)
     role = next(each for each in recorded.all("Role") if each["name"].endswith("-backup"))
-    assert role["assumeRolePolicy"] == trust_policy(provider, "system:serviceaccount:monitoring:grafana-backup")
+    assert role["assumeRolePolicy"] == trust_policy(provider, ["system:serviceaccount:monitoring:grafana-backup"])
     listing, objects = json.loads(backup_policy("arn:aws:s3:::logs", "backups/"))["Statement"]
     assert (listing["Action"], listing["Condition"]) == (
         ["s3:ListBucket"],

@@ -163,7 +163,9 @@ def rendered_rules() -> dict[str, str]:
 def running_loki(
     folder: Path,
     *,
+    target: str = "all",
     http_port: int | None = None,
+    grpc_port: int | None = None,
     changes: documents.Document | None = None,
     rules: Mapping[str, str] | None = None,
     orderly: bool = False,
@@ -182,13 +184,13 @@ def running_loki(
         (of_tenant / name).write_text(text)
     config = folder / "loki.yaml"
     values["auth_enabled"] = tenant is not None
-    document = yaml.safe_load(folder_configuration(folder, http_port, free_port(), **values))
+    document = yaml.safe_load(folder_configuration(folder, http_port, grpc_port or free_port(), **values))
     config.write_text(documents.dump(documents.overlay(document, changes or {})))
     log = folder / "loki.log"
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [binary("loki"), f"-config.file={config}", "-target=all"],
+            [binary("loki"), f"-config.file={config}", f"-target={target}"],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **keys},

@@ -10,6 +10,7 @@ import yaml
 from components import cost as stack_cost
 from components.settings.grafana_database import GrafanaDatabaseSettings
 from components.settings.span_store import SpanStoreSettings
+from components.settings.tools import LokiSettings
 from rendering import cost
 from rendering.cost import Demand, Figures, Footprint
 from rendering.declarations import load_platform
@@ -84,6 +85,19 @@ def test_a_loki_of_three_pays_for_its_memcached_too() -> None:
     least = memcached.replicas * (memcached.chunks_mib + results_mib)
     assert memory_mib(1) == settings.loki.resources.memory_mib
     assert memory_mib(3) > 3 * settings.loki.resources.memory_mib + least
+
+
+def test_a_loki_of_microservices_pays_for_each_of_them_and_for_the_volumes_of_four() -> None:
+    platform = load_platform(ROOT / "configs" / "services.yaml")
+    settings = settings_of("prod")
+    loki = LokiSettings(layout="microservices", storage=settings.loki.storage)
+    changed = settings.model_copy(update={"loki": loki})
+
+    found = [one for one in stack_cost.figures(changed, platform).demand.footprints if one.tool == "loki"]
+
+    # 3 ingesters, 2 index gateways, 2 rulers, a compactor
+    assert sum(one.volume_gib for one in found) == 8 * loki.storage.size_gib
+    assert sum(one.cpu_millicores for one in found) > 21_000  # what they ask for, and their caches
 
 
 def test_a_span_store_in_the_cluster_pays_for_its_nodes_volumes_and_for_the_one_of_its_snapshots(

@@ -290,10 +290,49 @@ def test_loki_must_be_large_enough_for_the_declared_logs(gb_per_day: float, repl
         )
 
 
-def test_more_logs_than_the_layout_takes_are_refused() -> None:
-    message = refusal(changed("load.log_gb_per_day", 70))
+def test_more_logs_than_a_layout_takes_are_refused_with_the_layout_to_use() -> None:
+    values = changed("load.log_gb_per_day", 70)
+    assert refusal(values) == (
+        "loki.layout is monolithic, which takes 66 GB a day at most, and load.log_gb_per_day is 70; "
+        "set layout to microservices, or log less (logs.drop_debug)"
+    )
 
-    assert message.startswith("load.log_gb_per_day is 70; Loki as it is laid out here takes 66 at most")
+    values["loki"] = {"layout": "microservices"}
+    assert parse(values).loki.layout == "microservices"
+    values["load"]["log_gb_per_day"] = 3001
+    assert refusal(values).startswith("load.log_gb_per_day is 3001; Loki as it is laid out here takes 3000 at most")
+
+
+def test_a_microservice_must_be_large_enough_for_the_declared_logs() -> None:
+    values = changed("load.log_gb_per_day", 2000)
+    values["loki"] = {"layout": "microservices", "microservices": {"ingester": {"replicas": 3}}}
+
+    assert refusal(values) == (
+        "loki.microservices.ingester.replicas is 3; set 4 or more for 2000 GB a day (load.log_gb_per_day), or leave it "
+        "out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (
+            {"layout": "microservices", "replicas": 3},
+            "loki: layout is microservices, which does not read replicas; set loki.microservices.<name> in its place",
+        ),
+        (
+            {"microservices": {"querier": {"replicas": 3}}},
+            "loki: layout is monolithic, which does not read microservices; leave it out, or set layout to "
+            "microservices",
+        ),
+        (
+            {"layout": "microservices", "microservices": {"querrier": {"replicas": 3}}},
+            "loki.microservices.querrier",
+        ),
+    ],
+)
+def test_what_the_layout_of_loki_would_not_read_is_refused(chosen: dict[str, Any], message: str) -> None:
+    assert refusal(changed("loki", chosen)).startswith(message)
 
 
 @pytest.mark.parametrize(
