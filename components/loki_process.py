@@ -69,6 +69,12 @@ class ProcessArgs:
     config_checksum: pulumi.Input[str]
 
 
+def arguments(target: str, config: str) -> tuple[str, ...]:
+    """Loki's own. Retention is the compactor's: any other would ask it, without end, which lines are to be deleted."""
+    retention = () if target in ("all", "compactor") else ("-compactor.retention-enabled=false",)
+    return (f"-config.file={config}", f"-target={target}", *retention)
+
+
 def process(args: LokiArgs, chosen: ProcessArgs, opts: pulumi.ResourceOptions) -> Workload:
     """The workload. People outside meet the gateway, so it is never published itself."""
     ports = {"http-metrics": PORT, "grpc": GRPC_PORT, **({"memberlist": MEMBERLIST_PORT} if chosen.in_ring else {})}
@@ -112,7 +118,7 @@ def _container(args: LokiArgs, target: str, resources: Resources, ports: Mapping
     return Container(
         name=TOOL,
         image=args.image,
-        args=("-config.file=/etc/loki/config/loki.yaml", f"-target={target}"),
+        args=arguments(target, "/etc/loki/config/loki.yaml"),
         ports=ports,
         resources=resources,
         env={

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import yaml
 
+from components.loki_process import arguments
 from rendering import documents
 from rendering.loki import SINGLE_TENANT, LokiValues, render_loki
 from rendering.rules import RulesArgs, load_rule_files, render_rules
@@ -190,7 +191,7 @@ def running_loki(
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [binary("loki"), f"-config.file={config}", f"-target={target}"],
+            [binary("loki"), *arguments(target, str(config))],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **keys},
