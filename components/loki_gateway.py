@@ -66,7 +66,14 @@ class LokiGateway(pulumi.ComponentResource):
                 kind="Deployment",
                 user=USER,
                 replicas=replicas(args.settings),
-                containers=(_container(args.image),),
+                containers=(
+                    nginx(
+                        args.image,
+                        FOLDER,
+                        f"{TOOL}-config",
+                        Mount(name="users", path=USERS, source=SecretFiles(name=SECRET)),
+                    ),
+                ),
                 service_ports={"http": PORT},
                 exposure=args.settings.exposure,
                 config_checksum=checksum(files),
@@ -76,16 +83,17 @@ class LokiGateway(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _container(image: str) -> Container:
+def nginx(image: str, folder: str, config: str, *more: Mount) -> Container:
+    """The program, with the ConfigMap `config` as its `folder`. The router of the microservices is one too."""
     return Container(
         name="nginx",
         image=image,
-        command=("nginx", "-e", "stderr", "-c", f"{FOLDER}/nginx.conf", "-g", "daemon off;"),
+        command=("nginx", "-e", "stderr", "-c", f"{folder}/nginx.conf", "-g", "daemon off;"),
         ports={"http": PORT},
         resources=RESOURCES,
         mounts=(
-            Mount(name="config", path=FOLDER, source=ConfigMapFiles(name=f"{TOOL}-config")),
-            Mount(name="users", path=USERS, source=SecretFiles(name=SECRET)),
+            Mount(name="config", path=folder, source=ConfigMapFiles(name=config)),
+            *more,
             Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=256), read_only=False),  # noqa: S108 - in the pod
         ),
         # A connection, no request: one without a password is refused, and would be in the log.

@@ -3,11 +3,10 @@
 import pulumi
 from pulumi_kubernetes import core
 
-from components.loki_gateway import RESOURCES as ROUTER_RESOURCES
 from components.loki_gateway import USER as NGINX_USER
+from components.loki_gateway import nginx
 from components.loki_process import COMPONENT, CONFIGS, GRPC_PORT, PORT, TOOL, LokiArgs, ProcessArgs, process
 from components.workload import Workload, WorkloadArgs
-from components.workload.pod import ConfigMapFiles, Container, EmptyDir, Mount, Probe
 from components.workload.spec import checksum, metadata
 from rendering.loki import MEMBERLIST_PORT, Apart
 from rendering.loki_size import NAMES, Microservice
@@ -83,19 +82,6 @@ def _router(args: LokiArgs, parts: list[Workload], opts: pulumi.ResourceOptions)
         data=files,
         opts=pulumi.ResourceOptions(parent=opts.parent),
     )
-    container = Container(
-        name="nginx",
-        image=args.nginx_image,
-        command=("nginx", "-e", "stderr", "-c", f"{FOLDER}/nginx.conf", "-g", "daemon off;"),
-        ports={"http": PORT},
-        resources=ROUTER_RESOURCES,
-        mounts=(
-            Mount(name="config", path=FOLDER, source=ConfigMapFiles(name=f"{TOOL}-router-config")),
-            Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=256), read_only=False),  # noqa: S108 - in the pod
-        ),
-        readiness=Probe(port=PORT),
-        liveness=Probe(port=PORT),
-    )
     return Workload(
         TOOL,
         WorkloadArgs(
@@ -105,7 +91,7 @@ def _router(args: LokiArgs, parts: list[Workload], opts: pulumi.ResourceOptions)
             kind="Deployment",
             user=NGINX_USER,
             replicas=ROUTERS,
-            containers=(container,),
+            containers=(nginx(args.nginx_image, FOLDER, f"{TOOL}-router-config"),),
             service_ports={"http": PORT},
             config_checksum=checksum(files),
         ),
