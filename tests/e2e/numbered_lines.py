@@ -4,8 +4,16 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+
+from rendering.declarations import load_services
+from sandbox import platform
+from sandbox.paths import repo_root
+
+SERVICES = [service.name for service in load_services(repo_root() / "configs" / "services.yaml")]
+LINES_PER_SERVICE, LINES_PER_SECOND = 1000, 50
 
 PAGE_LINES = 10_000  # that Loki gives at most to a query
 # Asked for a service and a prefix.
@@ -30,3 +38,25 @@ def numbers(loki_url: str, http: httpx.Client, service: str, prefix: str) -> Cou
             return Counter(int(line.split(f"{prefix} ")[1].split('"')[0].split(" ")[0]) for _, _, line in found)
         found |= page
         start = max(int(stamp) for _, stamp, _ in page)  # again: there may be more lines of that time
+
+
+def written(fault: Callable[[], object] | None = None) -> str:
+    """Prefix of lines that all services wrote, LINES_PER_SERVICE each; `fault` came while they did."""
+    word = mark()
+    with ThreadPoolExecutor(len(SERVICES)) as pool:
+        writing = [
+            pool.submit(platform.log_lines, service, LINES_PER_SERVICE, word, rate=LINES_PER_SECOND)
+            for service in SERVICES
+        ]
+        if fault:
+            time.sleep(5)
+            fault()
+        for done in writing:
+            done.result()
+    return word
+
+
+def each_once(numbers: Numbers, prefix: str) -> bool:
+    """Every one of those lines is found, and found once."""
+    once = Counter(range(1, LINES_PER_SERVICE + 1))
+    return all(numbers(service, prefix) == once for service in SERVICES)

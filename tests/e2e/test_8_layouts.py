@@ -4,10 +4,7 @@ One `pulumi up` changes the running stack to it, and one changes it back.
 """
 
 import secrets
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -15,19 +12,16 @@ from typing import Any
 import httpx
 import pytest
 
-from rendering.declarations import load_services
 from sandbox import images, node, platform, stack
-from sandbox.paths import repo_root
 from sandbox.platform.cluster import kubectl as on_node
 from sandbox.toolchain import images as built
-from tests.e2e.numbered_lines import Numbers, mark
+from tests.e2e.numbered_lines import Numbers, each_once, mark, written
 from tests.stack_file import configured
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.real_node, pytest.mark.full]
 Query = Callable[..., list[dict[str, Any]]]
 Kubectl = Callable[..., Any]
-SERVICES = [service.name for service in load_services(repo_root() / "configs" / "services.yaml")]
 LAYOUT: dict[str, dict[str, Any]] = {
     "logs": {"collector": "alloy"},
     "loki": {"replicas": 3, "results_cache_mib": 64, "memcached": {"replicas": 2, "chunks_mib": 64}},
@@ -36,7 +30,6 @@ LAYOUT: dict[str, dict[str, Any]] = {
         "database": {"host": "postgresql.dharma", "sslmode": "disable"},  # the sandbox's PostgreSQL has no certificate
     },
 }
-LINES_PER_SERVICE, LINES_PER_SECOND = 1000, 50
 
 
 @pytest.fixture(scope="module")
@@ -66,26 +59,11 @@ def _up() -> None:
 @pytest.fixture(scope="module")
 def prefix(layout: ExitStack) -> str:
     """Of numbered lines of all services, written while one of three Lokis was killed."""
-    word = mark()
-    with ThreadPoolExecutor(len(SERVICES)) as pool:
-        writing = [
-            pool.submit(platform.log_lines, service, LINES_PER_SERVICE, word, rate=LINES_PER_SECOND)
-            for service in SERVICES
-        ]
-        time.sleep(5)
-        on_node("-n", "monitoring", "delete", "pod", "loki-1", "--grace-period=0", "--force")
-        for done in writing:
-            done.result()
-    return word
-
-
-def _each_once(numbers: Numbers, prefix: str) -> bool:
-    once = Counter(range(1, LINES_PER_SERVICE + 1))
-    return all(numbers(service, prefix) == once for service in SERVICES)
+    return written(lambda: on_node("-n", "monitoring", "delete", "pod", "loki-1", "--grace-period=0", "--force"))
 
 
 def test_every_line_is_found_once_though_one_of_three_lokis_was_killed(prefix: str, numbers: Numbers) -> None:
-    assert eventually(lambda: _each_once(numbers, prefix), 120)
+    assert eventually(lambda: each_once(numbers, prefix), 120)
 
 
 def test_three_lokis_know_each_other(prefix: str, prometheus: Query) -> None:
@@ -121,7 +99,7 @@ def test_chunks_come_out_of_memcached(prefix: str, numbers: Numbers, prometheus:
     on_node("-n", "monitoring", "rollout", "restart", "statefulset/loki")  # an orderly stop stores what is in memory
     on_node("-n", "monitoring", "rollout", "status", "statefulset/loki", "--timeout=400s", timeout_seconds=420)
 
-    assert eventually(lambda: _each_once(numbers, prefix), 120)
+    assert eventually(lambda: each_once(numbers, prefix), 120)
     assert eventually(hits, 90)
 
 
@@ -150,4 +128,4 @@ def test_back_at_one_loki_and_promtail_every_line_is_still_found(
     layout.close()
 
     assert kubectl("-n", "monitoring", "get", "statefulset", "loki")["status"]["replicas"] == 1
-    assert eventually(lambda: _each_once(numbers, prefix), 120)
+    assert eventually(lambda: each_once(numbers, prefix), 120)

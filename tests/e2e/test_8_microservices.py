@@ -1,28 +1,22 @@
 """Loki as microservices, which stack `sandbox` is not: one `pulumi up` makes it so, and one changes it back."""
 
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from components.loki_microservices import tool
-from rendering.declarations import load_services
 from rendering.loki_size import NAMES
-from sandbox import images, node, platform, stack
-from sandbox.paths import repo_root
+from sandbox import images, node, stack
 from sandbox.platform.cluster import kubectl as on_node
 from sandbox.toolchain import images as built
-from tests.e2e.numbered_lines import Numbers, mark
+from tests.e2e.numbered_lines import Numbers, each_once, written
 from tests.stack_file import configured
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.real_node, pytest.mark.full]
 Query = Callable[..., list[dict[str, Any]]]
-SERVICES = [service.name for service in load_services(repo_root() / "configs" / "services.yaml")]
 SMALL = {"cpu_millicores": 50, "memory_mib": 96, "cpu_limit_millicores": 1000, "memory_limit_mib": 512}
 LAYOUT = {
     "layout": "microservices",
@@ -30,7 +24,6 @@ LAYOUT = {
     "results_cache_mib": 64,
     "memcached": {"replicas": 1, "chunks_mib": 64},
 }
-LINES_PER_SERVICE, LINES_PER_SECOND = 1000, 50
 
 
 def _up() -> None:
@@ -51,43 +44,23 @@ def layout(before: str) -> Iterator[ExitStack]:
 @pytest.fixture(scope="module")
 def before(deployed: dict[str, Any]) -> str:
     """Prefix of lines that one whole process took in."""
-    return _written()
+    return written()
 
 
 @pytest.fixture(scope="module")
 def meanwhile(layout: ExitStack) -> str:
     """Prefix of lines that the microservices took in while an ingester was killed."""
-    return _written(
+    return written(
         lambda: on_node("-n", "monitoring", "delete", "pod", "loki-ingester-1", "--grace-period=0", "--force")
     )
 
 
-def _written(fault: Callable[[], object] | None = None) -> str:
-    word = mark()
-    with ThreadPoolExecutor(len(SERVICES)) as pool:
-        writing = [
-            pool.submit(platform.log_lines, service, LINES_PER_SERVICE, word, rate=LINES_PER_SECOND)
-            for service in SERVICES
-        ]
-        if fault:
-            time.sleep(5)
-            fault()
-        for done in writing:
-            done.result()
-    return word
-
-
-def _each_once(numbers: Numbers, prefix: str) -> bool:
-    once = Counter(range(1, LINES_PER_SERVICE + 1))
-    return all(numbers(service, prefix) == once for service in SERVICES)
-
-
 def test_every_line_is_found_once_though_an_ingester_was_killed(meanwhile: str, numbers: Numbers) -> None:
-    assert eventually(lambda: _each_once(numbers, meanwhile), 180)
+    assert eventually(lambda: each_once(numbers, meanwhile), 180)
 
 
 def test_lines_of_the_whole_process_are_still_found(before: str, layout: ExitStack, numbers: Numbers) -> None:
-    assert eventually(lambda: _each_once(numbers, before), 180)
+    assert eventually(lambda: each_once(numbers, before), 180)
 
 
 def test_each_of_them_is_scraped(layout: ExitStack, prometheus: Query) -> None:
@@ -116,4 +89,4 @@ def test_back_at_one_process_every_line_is_still_found(
 ) -> None:
     layout.close()
 
-    assert eventually(lambda: all(_each_once(numbers, prefix) for prefix in (before, meanwhile)), 180)
+    assert eventually(lambda: all(each_once(numbers, prefix) for prefix in (before, meanwhile)), 180)
