@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from sandbox import aws, secret_file, toolchain
@@ -96,6 +97,12 @@ class Engine:
             raise EngineError(f"pulumi {arguments[0]} failed:\n{output}" if capture else _SEE_ABOVE, output)
         return done.stdout or ""
 
+    def unlock(self) -> None:
+        """Takes away what locks the stack for an engine that was killed; one that still runs keeps its lock."""
+        for lock in (self.folder / "pulumi" / ".pulumi" / "locks").rglob("*.json"):
+            if not _is_engine(json.loads(lock.read_text())["pid"]):
+                lock.unlink()
+
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets in plain: do not print it."""
         shown: dict[str, Any] = json.loads(self.run("stack", "output", "--json", "--show-secrets", capture=True))
@@ -134,6 +141,14 @@ class Engine:
 
 
 _SEE_ABOVE = "pulumi failed (its words are above); mend the cause and run the same command again"
+
+
+def _is_engine(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.name() == "pulumi" and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _is_secret(value: object) -> bool:

@@ -46,8 +46,10 @@ def destroy() -> None:
 
 
 def pulumi(*arguments: str, capture: bool = False) -> str:
-    """The engine on this stack; see Engine.run."""
-    return engine().run(*arguments, capture=capture)
+    """The engine on this stack, also after one was killed; see Engine.run."""
+    on = engine()
+    on.unlock()
+    return on.run(*arguments, capture=capture)
 
 
 def outputs() -> dict[str, Any]:

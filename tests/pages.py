@@ -14,6 +14,7 @@ from markdown_it.token import Token
 ROOT = Path(__file__).resolve().parents[1]
 RUNBOOKS = tuple(sorted((ROOT / "docs" / "runbooks").glob("*.md")))
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+TOUR = ROOT / "docs" / "tour.md"
 
 TYPED_BY = {
     "account": "tests/simulated/test_account.py",

@@ -12,12 +12,15 @@ import boto3
 import httpx
 import pytest
 
+from components import backup
 from sandbox import aws, node, stack
 from sandbox.aws import health
 from sandbox.paths import repo_root
 from sandbox.platform.cluster import kubectl as on_node
 from tests.e2e import numbered_lines
 from tests.e2e.numbered_lines import Numbers
+from tests.stack_file import as_in_the_clone
+from tests.waiting import eventually
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,6 +37,7 @@ def said_by_up() -> str:
 
     What an earlier run left goes first.
     """
+    as_in_the_clone(stack.engine())
     stack.destroy()
     said = ""
     command = [sys.executable, "-m", "sandbox", "deploy"]
@@ -148,3 +152,57 @@ def aws_client(deployed: dict[str, Any]) -> Callable[[str], Any]:
 def s3(aws_client: Callable[[str], Any]) -> Any:
     """The S3 API that the bucket is in."""
     return aws_client("s3")
+
+
+@pytest.fixture(scope="session")
+def placeholders(
+    deployed: dict[str, Any],
+    kubectl: Callable[..., Any],
+    urls: dict[str, str],
+    s3: Any,
+    span_store: httpx.Client,
+) -> dict[str, Callable[[], str]]:
+    """What a person would put in place of `<...>`, taken from what runs when it is typed."""
+
+    def a_trace() -> str:
+        found = httpx.get(f"{urls['jaeger']}/api/traces", params={"service": "api-gateway", "limit": 1}).json()["data"]
+        return str(found[0]["traceID"]) if found else ""
+
+    def a_snapshot() -> str:
+        found = s3.list_objects_v2(Bucket=deployed["bucket"], Prefix=backup.PREFIX, Delimiter="/")["CommonPrefixes"]
+        return str(found[0]["Prefix"]).removeprefix(backup.PREFIX).strip("/")
+
+    def an_old_index() -> str:
+        span_store.put("/sandbox-jaeger-span-2020-01-01").raise_for_status()
+        return "sandbox-jaeger-span-2020-01-01"
+
+    def a_pod() -> str:
+        return str(kubectl("get", "pods", "-n", "monitoring", "-l", "app=grafana")["items"][0]["metadata"]["name"])
+
+    store = httpx.URL(deployed["span_store_url"])  # what speaks TLS here
+    return {
+        "<a trace id>": lambda: eventually(a_trace, 60),
+        "<alert>": lambda: "Watchdog",
+        "<host>": lambda: store.host,
+        "<port>": lambda: str(store.port),
+        "<name>": lambda: "api-gateway",
+        "<namespace>": lambda: "dharma",
+        "<node>": lambda: str(kubectl("get", "nodes")["items"][0]["metadata"]["name"]),
+        "<password>": lambda: str(deployed["grafana_admin_password"]),
+        "<pod>": a_pod,
+        "<service>": lambda: "api-gateway",
+        "<snapshot>": a_snapshot,
+        "<oldest index>": an_old_index,
+        "<url>": lambda: "https://heartbeat.example",
+    }
+
+
+@pytest.fixture(scope="session")
+def filled(placeholders: dict[str, Callable[[], str]]) -> Callable[[str], str]:
+    def fill(text: str) -> str:
+        for placeholder, value in placeholders.items():
+            if placeholder in text:
+                text = text.replace(placeholder, value())
+        return text
+
+    return fill

@@ -17,7 +17,7 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.real_node, pytest.mark.full]
 Query = Callable[..., list[dict[str, Any]]]
-SMALL = {"cpu_millicores": 50, "memory_mib": 96, "cpu_limit_millicores": 1000, "memory_limit_mib": 512}
+SMALL = {"cpu_millicores": 20, "memory_mib": 96, "cpu_limit_millicores": 1000, "memory_limit_mib": 512}
 LAYOUT = {
     "layout": "microservices",
     "microservices": {name: {"resources": SMALL} for name in NAMES},

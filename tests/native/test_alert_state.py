@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 
 from components.prometheus import FOR_GRACE_SECONDS, STATE_FLAGS
@@ -79,6 +80,7 @@ def active_since(url: str) -> str:
     return str(alerts[0]["activeAt"])[: len("2026-11-28T11:56:09")]
 
 
+@pytest.mark.full
 def test_an_alert_that_is_firing_is_firing_right_after_a_restart_and_was_never_over(tmp_path: Path) -> None:
     with alertmanager() as (receiver, sent):
         with prometheus(tmp_path, receiver) as url:

@@ -22,6 +22,8 @@ from tests.native.spans import call, read_whole, send, written_and_read
 from tests.pages import ROOT, inline_commands
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.full
+
 START_SECONDS = 240
 
 
@@ -178,7 +180,6 @@ def test_a_snapshot_goes_when_its_youngest_span_is_72_hours_old(
     assert left(taken_at + hours) == others
 
 
-@pytest.mark.full
 def test_a_snapshot_that_lacks_an_index_fails_its_run_and_has_the_others(cluster: Cluster) -> None:
     taken(cluster)
     known, lost = snapshots(cluster).keys(), f"{PREFIX}-jaeger-span-2020-01-01"

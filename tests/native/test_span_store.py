@@ -23,7 +23,7 @@ BULK_BYTES = 5_000_000  # no request is over this
 LARGEST_SPAN_BYTES = 990_000  # as the store gets it: what docs/traces.md promises a place in such a request
 
 
-@pytest.fixture(scope="module", params=["opensearch", "elasticsearch"])
+@pytest.fixture(scope="module", params=["opensearch", pytest.param("elasticsearch", marks=pytest.mark.full)])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
     with running_store(tmp_path_factory.mktemp("store"), request.param) as running:
         yield running

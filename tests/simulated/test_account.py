@@ -28,6 +28,8 @@ from tests import page_commands
 from tests.pages import Block, blocks, inline_code
 from tests.shell import LINES_TYPED, typed
 
+pytestmark = pytest.mark.full
+
 PAGE = repo_root() / "docs" / "deployment.md"
 WAY_BACK = repo_root() / "docs" / "operations.md"
 STATE_BUCKET = "dharma-pulumi-state"

@@ -79,7 +79,13 @@ BAD_SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_SETTINGS)
+# Of each kind of check one; what else the settings refuse is in tests/unit/test_settings*.py, without an engine.
+USUAL = ("out of range", "wrong type", "misspelt", "a cluster that the kubeconfig lacks")
+
+
+@pytest.mark.parametrize(
+    "case", [case if case in USUAL else pytest.param(case, marks=pytest.mark.full) for case in BAD_SETTINGS]
+)
 def test_a_bad_setting_is_refused_before_anything_changes(case: str, nowhere: Engine) -> None:
     key, value, message = BAD_SETTINGS[case]
     with configured(nowhere, key, value), pytest.raises(EngineError) as refused:
@@ -99,6 +105,7 @@ def test_a_missing_secret_is_refused_with_the_command_that_sets_it(nowhere: Engi
 THEIRS = {"mode": "existing", "monitoring": "theirs", "agents": "their-agents"}
 
 
+@pytest.mark.full
 def test_secrets_that_others_keep_are_used_in_place(nowhere: Engine) -> None:
     def kubectl(*arguments: str) -> None:
         environment = {**os.environ, **nowhere.environment()}
@@ -173,7 +180,9 @@ def test_an_object_of_somebody_else_is_refused_by_name(nowhere: Engine) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("serviceaccount", "grafana", "-n", "theirs"), "ServiceAccount theirs/grafana"),
+        pytest.param(
+            ("serviceaccount", "grafana", "-n", "theirs"), "ServiceAccount theirs/grafana", marks=pytest.mark.full
+        ),
         (
             ("clusterrole", "observability-stack-sandbox-promtail", "--verb=get", "--resource=pods"),
             "ClusterRole observability-stack-sandbox-promtail",
