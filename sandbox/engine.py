@@ -59,22 +59,24 @@ class Engine:
             **self.account,
         }
 
-    def prepare(self, values: Mapping[str, str]) -> None:
-        """The stack exists, and its secrets are those of `values`: what it lacks is set, what it had before stays.
+    def prepare(self, given: Mapping[str, str], own: Mapping[str, str] | None = None) -> None:
+        """The stack exists and has the secrets of `given`; of `own` it gets what it lacks, what it had before stays.
 
         One that an older clone set, and that is not among them any more, goes: the program would refuse it.
         """
+        values = {**(own or {}), **given}
         toolchain.ensure(PROGRAMS)
         # Making a stack writes into the stack file of the folder it is made from: never the clone's.
         shutil.copyfile(repo_root() / "Pulumi.yaml", self.folder / "Pulumi.yaml")
         self.config_file()
         self.run("stack", "select", self.stack, "--create", "--cwd", str(self.folder))
-        known = json.loads(self.run("config", "--json", capture=True))
+        known = json.loads(self.run("config", "--json", "--show-secrets", capture=True))
         for key, entry in known.items():
             if entry["secret"] and key.startswith(f"{PROJECT}:") and key.removeprefix(f"{PROJECT}:") not in values:
                 self.run("config", "rm", key)
         for name, value in values.items():
-            if f"{PROJECT}:{name}" not in known:
+            held = known.get(f"{PROJECT}:{name}")
+            if held is None or (name in given and held["value"] != value):
                 self.run("config", "set", "--secret", name, text=value)  # never among the arguments, which all can see
 
     def run(self, *arguments: str, capture: bool = False, text: str = "") -> str:

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 
 from sandbox import secret_file
 from sandbox.paths import state_dir
@@ -16,10 +15,11 @@ def environment() -> dict[str, str]:
 
 
 def htpasswd() -> str:
-    """The user as nginx reads one, with a salted hash of the password."""
-    salt = os.urandom(8)
-    # One of the forms nginx knows; what it hides is random and long, so it needs no slow hash.
-    digest = hashlib.sha1(_password().encode() + salt).digest()  # noqa: S324
+    """The user as nginx reads one, with a salted hash of the password: the same text each time."""
+    password = _password().encode()
+    # One of the forms nginx knows; what it hides is random and long, so it needs no slow hash and no salt of chance.
+    salt = hashlib.sha256(password).digest()[:8]
+    digest = hashlib.sha1(password + salt).digest()  # noqa: S324
     return f"{USER}:{{SSHA}}{base64.b64encode(digest + salt).decode()}\n"
 
 

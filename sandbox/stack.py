@@ -36,7 +36,7 @@ def up() -> None:
 def prepare() -> None:
     """All that `pulumi up` needs: programs, the images that its pods will ask for, the stack and its secrets."""
     images.import_to_node()
-    engine().prepare(_secret_values())
+    engine().prepare(_of_the_sandbox(), _own())
 
 
 def destroy() -> None:
@@ -57,21 +57,27 @@ def outputs() -> dict[str, Any]:
     return engine().outputs()
 
 
-def _secret_values() -> dict[str, str]:
-    """What this sandbox uses where production has real accounts: local sinks, and passwords made here."""
+def _of_the_sandbox() -> dict[str, str]:
+    """What this sandbox has where production has real accounts: whoever made it goes by it too."""
     return {
-        "grafana_admin_password": secrets.token_urlsafe(18),
-        "grafana_secret_key": secrets.token_urlsafe(24),
         "slack_api_url": sinks.url("slack"),
         "webhook_url": sinks.url("webhook"),
         "heartbeat_url": sinks.url("heartbeat"),
         "smtp_password": sinks.mail_login(),
         "smtp_ca": (sinks.mail_certificates() / "ca.pem").read_text(),
-        "pagerduty_routing_key": secrets.token_hex(16),
         "postgresql_password": platform.postgres_password(),
+        "loki_gateway_htpasswd": loki_login.htpasswd(),
+    }
+
+
+def _own() -> dict[str, str]:
+    """New passwords, for a stack that has none."""
+    return {
+        "grafana_admin_password": secrets.token_urlsafe(18),
+        "grafana_secret_key": secrets.token_urlsafe(24),
+        "pagerduty_routing_key": secrets.token_hex(16),
         "span_store_password": secrets.token_urlsafe(18),
         "span_store_master_password": secrets.token_urlsafe(18),
-        "loki_gateway_htpasswd": loki_login.htpasswd(),
         "s3_access_key_id": secrets.token_hex(10),  # the local AWS takes any
         "s3_secret_access_key": secrets.token_hex(20),
     }

@@ -51,14 +51,13 @@ def up() -> None:
 
 
 def down() -> None:
-    """Deletes the platform's namespaces and all that is in them, and forgets its passwords.
+    """Deletes the platform's namespaces and all that is in them.
 
     Where no API server answers there is nothing to delete: the objects go with the node.
     """
     if reachable():
         for namespace in manifests.namespaces(declared()):
             kubectl("delete", "namespace", namespace["metadata"]["name"], "--ignore-not-found", timeout_seconds=180)
-    passwords.forget()
 
 
 def status() -> str | None:

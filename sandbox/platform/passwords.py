@@ -1,7 +1,5 @@
 """Passwords of the platform's PostgreSQL, made once per sandbox and kept outside the clone."""
 
-from pathlib import Path
-
 from sandbox.paths import state_dir
 from sandbox.secret_file import made_once
 
@@ -12,17 +10,7 @@ _NAMES = ("postgres", MONITORING_USER)
 
 def passwords() -> dict[str, str]:
     """Password by PostgreSQL role. Made on the first call and kept until `down`."""
-    return {name: made_once(_path(name), 16) for name in _NAMES}
-
-
-def forget() -> None:
-    """Removes what `passwords` keeps; the next call makes new ones."""
-    for name in _NAMES:
-        _path(name).unlink(missing_ok=True)
-
-
-def _path(role: str) -> Path:
-    return state_dir() / f"platform-password-{role}"
+    return {name: made_once(state_dir() / f"platform-password-{name}", 16) for name in _NAMES}
 
 
 def postgres_password() -> str:

@@ -12,9 +12,9 @@ import httpx
 import psutil
 import pytest
 
-from sandbox import sinks, stack
+from sandbox import platform, sinks, stack
 from sandbox.node import layout, teardown
-from sandbox.paths import repo_root
+from sandbox.paths import repo_root, state_dir
 from tests.shell import typed
 from tests.waiting import eventually
 
@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.real_node, pytest.mark.full]
 AWS, SPAN_STORE, SINKS = BESIDE_THE_NODE = ("moto.server", "org.opensearch.bootstrap.OpenSearch", "sandbox.sink_server")
 GONE = "the bucket with all log history is gone"
 Kubectl = Callable[..., Any]
+Query = Callable[[str], list[dict[str, Any]]]
 
 
 def sandbox(*command: str) -> str:
@@ -86,6 +87,17 @@ def test_the_local_aws_comes_back_empty_and_up_says_what_is_gone(deployed: dict[
     restart = typed("kubectl -n monitoring rollout restart statefulset/loki", {**os.environ, **stack.environment()})
     assert restart.returncode == 0, restart.stderr
     eventually(lambda: s3.list_objects_v2(Bucket=deployed["bucket"], Prefix="fake/").get("KeyCount"), 180)
+
+
+def test_after_a_down_that_was_interrupted_the_exporter_has_the_new_databases_password(
+    deployed: dict[str, Any], prometheus: Query
+) -> None:
+    platform.down()
+    for kept in state_dir().glob("platform-password-*"):
+        kept.unlink()
+    sandbox("up")
+    sandbox("deploy")
+    eventually(lambda: prometheus("pg_up == 1"), 120)
 
 
 def reboot() -> None:

@@ -22,9 +22,3 @@ def test_only_the_owner_can_read_them(tmp_path: Path) -> None:
     passwords.passwords()
     modes = {path.stat().st_mode & 0o777 for path in tmp_path.rglob("platform-password-*")}
     assert modes == {0o600}
-
-
-def test_after_down_new_ones_are_made() -> None:
-    first = passwords.passwords()
-    passwords.forget()
-    assert passwords.passwords() != first
