@@ -11,7 +11,7 @@ from pathlib import Path
 from components import cost as stack_cost
 from components import settings
 from components.loki_cache import requests as cache_requests
-from components.settings.tools import LokiSettings
+from components.settings.loki import LokiSettings
 from rendering import cost
 from rendering.cost import Figures
 from rendering.declarations import load_platform

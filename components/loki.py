@@ -20,7 +20,7 @@ from components.loki_process import (
     ProcessArgs,
     process,
 )
-from components.settings.tools import LokiSettings
+from components.settings.loki import LokiSettings
 from components.shared import Endpoint
 from components.tool_secret import tool_secret, versions
 from components.workload import Workload

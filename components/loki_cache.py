@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.settings.base import Resources
-from components.settings.tools import LokiSettings
+from components.settings.loki import LokiSettings
 from components.shared import SharedOutputs
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import Container, Probe

@@ -7,7 +7,7 @@ import pulumi
 from pulumi_kubernetes import core
 
 from components.settings.base import Resources
-from components.settings.tools import LokiSettings
+from components.settings.loki import LokiSettings
 from components.shared import SharedOutputs
 from components.tool_secret import tool_secret
 from components.workload import Workload, WorkloadArgs

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pulumi
 
 from components.settings.base import Exposure, Resources, Storage
-from components.settings.tools import LokiSettings
+from components.settings.loki import LokiSettings
 from components.shared import Endpoint, SharedOutputs
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, Data, EmptyDir, Mount, Probe, SecretKey, wait_for

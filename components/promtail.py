@@ -7,7 +7,8 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import core, meta, rbac
 
-from components.settings.tools import LogsSettings, LokiSettings
+from components.settings.loki import LokiSettings
+from components.settings.tools import LogsSettings
 from components.shared import Endpoint, SharedOutputs
 from components.workload import Workload, WorkloadArgs
 from components.workload.pod import ConfigMapFiles, Container, EmptyDir, HostPath, Mount, PodField, Probe

@@ -80,7 +80,10 @@ def down(_: argparse.Namespace) -> None:
     """Ends everything; nothing stays behind but the cache."""
     for name, end in (("platform", platform.down), ("sinks", sinks.down), ("AWS", aws.down), ("node", node.down)):
         _step(f"end {name}", end)
-    shutil.rmtree(state_dir())
+    # At once: half of it, of a down that was interrupted, would be no state to go on with.
+    gone = state_dir().with_suffix(".gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    shutil.rmtree(state_dir().rename(gone))
 
 
 def clean(arguments: argparse.Namespace) -> None:

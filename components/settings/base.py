@@ -2,7 +2,7 @@
 
 import ipaddress
 import ssl
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -16,6 +16,10 @@ class Model(BaseModel):
     """A checked, unchangeable group of settings; a key it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+MOST_REPLICAS = 10
+Replicas = Annotated[int, Field(ge=1, le=MOST_REPLICAS)]
 
 
 def _http_url(value: str) -> str:
@@ -127,3 +131,15 @@ class Exposure(Model):
     def open_to_everyone(self) -> bool:
         """True when a LoadBalancer would accept connections from any address."""
         return self.type == "LoadBalancer" and any(cidr in _EVERYONE for cidr in self.source_ranges)
+
+
+class Published(Model):
+    """Settings of a tool whose UI has no login of its own."""
+
+    exposure: Exposure = Exposure()
+
+    @model_validator(mode="after")
+    def _never_open_to_the_world(self) -> Self:
+        if self.exposure.open_to_everyone:
+            raise ValueError("exposure.source_ranges admits everyone, and this UI has no login; list your own ranges")
+        return self

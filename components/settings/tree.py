@@ -4,11 +4,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.settings.base import Model
+from components.settings.base import MOST_REPLICAS, Model
+from components.settings.loki import MOST_LOG_GB_PER_DAY, LokiSettings
 from components.settings.span_store import SpanStoreSettings
 from components.settings.tools import (
-    MOST_LOG_GB_PER_DAY,
-    MOST_REPLICAS,
     AlertmanagerSettings,
     BackupSettings,
     ExportersSettings,
@@ -16,7 +15,6 @@ from components.settings.tools import (
     JaegerSettings,
     LoadSettings,
     LogsSettings,
-    LokiSettings,
     ObjectStoreSettings,
     PrometheusSettings,
 )

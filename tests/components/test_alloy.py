@@ -6,7 +6,8 @@ import yaml
 
 from components.alloy import Alloy, AlloyArgs
 from components.promtail import PromtailArgs
-from components.settings.tools import LogsSettings, LokiSettings
+from components.settings.loki import LokiSettings
+from components.settings.tools import LogsSettings
 from components.shared import Endpoint
 from rendering.declarations import load_services
 from tests.components.recording import Recording, environment, pod, record, shared

@@ -8,7 +8,7 @@ import yaml
 
 from components.loki import Loki, LokiArgs, chunk_prefixes
 from components.settings.base import Exposure
-from components.settings.tools import LokiSettings, MemcachedSettings
+from components.settings.loki import LokiSettings, MemcachedSettings
 from components.shared import Endpoint
 from tests.components.recording import Recording, environment, pod, record, shared
 

@@ -10,7 +10,7 @@ import yaml
 from components.loki import service_accounts
 from components.loki_microservices import KEEP
 from components.settings.base import Exposure
-from components.settings.tools import LokiSettings, MicroserviceSettings
+from components.settings.loki import LokiSettings, MicroserviceSettings
 from rendering.loki_size import NAMES
 from tests.components.recording import Recording, pod
 from tests.components.test_loki import loki

@@ -6,7 +6,8 @@ from typing import Any
 import yaml
 
 from components.promtail import Promtail, PromtailArgs
-from components.settings.tools import LogsSettings, LokiSettings
+from components.settings.loki import LokiSettings
+from components.settings.tools import LogsSettings
 from components.shared import Endpoint
 from rendering.declarations import load_services
 from rendering.promtail import PODS_JOB

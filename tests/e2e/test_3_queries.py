@@ -24,7 +24,9 @@ DATA_SECONDS = 240
 NOT_HERE = {
     "alertmanager_cluster_messages_received_total": "one replica here; production has peers",
     "coredns_proxy_healthcheck_failures_total": "made when the first resolver fails to answer",
+    "kube_cronjob_status_last_successful_time": "made when a CronJob first succeeds",
     "kube_pod_container_status_last_terminated_exitcode": "made when a container is started again",
+    "loki_boltdb_shipper_compact_tables_operation_total": "made by the first compaction",
     "otelcol_processor_tail_sampling_new_trace_id_received_total": "the sandbox decides where traces start",
 }
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 
-from components.settings.tools import LokiSettings
+from components.settings.loki import LokiSettings
 from rendering.declarations import load_services
 from rendering.loki import LokiValues, stream_budget
 from rendering.promtail import STREAM_LABELS

@@ -10,7 +10,7 @@ import pytest
 from components.backup import PREFIX as BACKUP_PREFIX
 from components.loki import chunk_prefixes
 from components.object_store import backup_rule, lifecycle_rules
-from components.settings.tools import LokiSettings
+from components.settings.loki import LokiSettings
 from rendering import documents
 from sandbox.aws import moto
 from tests.native.loki_process import Entry, LokiClient, running_loki

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from components.loki import chunk_prefixes
-from components.settings.tools import LokiSettings
+from components.settings.loki import LokiSettings
 from rendering.datasources import LOKI
 from tests.native.grafana_process import NOWHERE, running_grafana
 from tests.native.loki_process import LokiClient, running_loki

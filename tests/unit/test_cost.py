@@ -9,8 +9,8 @@ import yaml
 
 from components import cost as stack_cost
 from components.settings.grafana_database import GrafanaDatabaseSettings
+from components.settings.loki import LokiSettings
 from components.settings.span_store import SpanStoreSettings
-from components.settings.tools import LokiSettings
 from rendering import cost
 from rendering.cost import Demand, Figures, Footprint
 from rendering.declarations import load_platform
