@@ -42,6 +42,8 @@ class Engine:
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # The AWS account, by the variables that every AWS client goes by.
     account: Mapping[str, str] = field(default_factory=aws.environment)
+    # The clone whose program is run.
+    program: Path = field(default_factory=repo_root)
 
     def environment(self) -> dict[str, str]:
         """What a shell needs to drive this stack by hand: cluster, engine, AWS, and the tools on PATH."""
@@ -86,7 +88,7 @@ class Engine:
         """
         done = subprocess.run(
             ["pulumi", *arguments, "--non-interactive"],
-            cwd=repo_root(),
+            cwd=self.program,
             env={**os.environ, **self.environment()},
             input=text,
             stdout=subprocess.PIPE if capture else None,

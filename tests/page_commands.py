@@ -36,6 +36,7 @@ ELSEWHERE = {
 }
 """The file that holds the command: typed by it, or a block of it that is typed."""
 NOT_TYPED = {
+    r"make test-full$": "takes hours; docs/proof.md says what was seen of it, and when",
     rf"make (clean|lock)$|{MODULE}sandbox\.(toolchain --lock|pictures)": "rewrites machine or repository",
     r"eksctl ": "makes machines in AWS, and there is no account here",
     r"store .*(<repository>|<index>)": "typed by tests/native/test_opensearch_cluster.py: this store has no snapshots",

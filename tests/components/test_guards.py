@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
-import boto3
 import pulumi
 import pytest
 
@@ -53,9 +52,7 @@ def account() -> Iterator[str]:
 
 def test_a_bucket_that_exists_is_refused_with_the_ways_out(account: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", account)
-    boto3.client(
-        "s3", "us-east-1", endpoint_url=account, aws_access_key_id="a", aws_secret_access_key="b"
-    ).create_bucket(Bucket="theirs")
+    moto.client("s3", account).create_bucket(Bucket="theirs")
     with pytest.raises(GuardError) as refused:
         check_bucket(bucket("theirs"))
     assert str(refused.value) == (

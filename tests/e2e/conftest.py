@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 
 from components import backup
 from sandbox import aws, node, stack
-from sandbox.aws import health
+from sandbox.aws import health, moto
 from sandbox.paths import repo_root
 from sandbox.platform.cluster import kubectl as on_node
 from tests.e2e import numbered_lines
@@ -143,9 +142,7 @@ def kubectl(deployed: dict[str, Any]) -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def aws_client(deployed: dict[str, Any]) -> Callable[[str], Any]:
     """A client of one service of the local AWS, whether or not the stack is still there."""
-    account = boto3.Session("sandbox", "sandbox", region_name="us-east-1")
-    services: Any = account  # which of them it is, is known at run time only
-    return lambda service: services.client(service, endpoint_url=stack.environment()["AWS_ENDPOINT_URL"])
+    return lambda service: moto.client(service, stack.environment()["AWS_ENDPOINT_URL"])
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,8 @@ import json
 import ssl
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +13,8 @@ import pytest
 import yaml
 
 from sandbox import aws, platform, stack
-from sandbox.paths import repo_root
+from sandbox.engine import Engine
+from tests import clones
 from tests.e2e.platform_traces import trace
 from tests.waiting import eventually
 
@@ -74,35 +74,28 @@ def old(deployed: dict[str, Any]) -> Passwords:
 
 
 @pytest.fixture(scope="module")
-def new(old: Passwords, grafana: httpx.Client) -> Iterator[Passwords]:
+def new(old: Passwords, grafana: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Passwords]:
     """In effect with the dropped files; afterwards all is as it was."""
     passwords = Passwords(f"-{uuid.uuid4().hex}", f"Aa-{uuid.uuid4().hex}")
-    configs = repo_root() / "configs"
-    dashboards, rules = configs / "grafana/dashboards/business", configs / f"prometheus/rules/{UID}.yaml"
-    made = [folder for folder in (dashboards.parent, dashboards) if not folder.exists()]
+    clone = clones.copy(tmp_path_factory.mktemp("dropped"))
+    dashboards = clone / "configs/grafana/dashboards/business"
     dashboards.mkdir(parents=True, exist_ok=True)
+    (dashboards / f"{UID}.json").write_text(json.dumps(DASHBOARD))
+    (clone / f"configs/prometheus/rules/{UID}.yaml").write_text(yaml.safe_dump(RULES))
     try:
-        (dashboards / f"{UID}.json").write_text(json.dumps(DASHBOARD))
-        rules.write_text(yaml.safe_dump(RULES))
-        _up(passwords)
+        _up(replace(stack.engine(), program=clone), passwords)
         yield passwords
     finally:
-        _gone([dashboards / f"{UID}.json", rules, *reversed(made)])
-        _up(old)
+        _up(stack.engine(), old)
         # A pod that has just become Ready is reached through its Service a moment later.
         eventually(lambda: grafana.get("/api/org").status_code == 200, 60)
 
 
-def _up(passwords: Passwords) -> None:
+def _up(engine: Engine, passwords: Passwords) -> None:
     # By standard input: among the arguments a password that begins with a dash would be taken for a flag.
-    stack.engine().run("config", "set", "--secret", "grafana_admin_password", text=passwords.admin)
-    stack.engine().run("config", "set", "--secret", "span_store_password", text=passwords.store)
-    stack.pulumi("up", "--yes", "--skip-preview")
-
-
-def _gone(paths: list[Path]) -> None:
-    for path in paths:
-        path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+    engine.run("config", "set", "--secret", "grafana_admin_password", text=passwords.admin)
+    engine.run("config", "set", "--secret", "span_store_password", text=passwords.store)
+    engine.run("up", "--yes", "--skip-preview")
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,6 @@ program with production's stack file, and Kubernetes' API.
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -24,7 +22,7 @@ from sandbox.aws import moto
 from sandbox.engine import PROGRAMS
 from sandbox.node import commands, layout
 from sandbox.paths import repo_root
-from tests import page_commands
+from tests import clones, page_commands
 from tests.pages import Block, blocks, inline_code
 from tests.shell import LINES_TYPED, typed
 
@@ -56,14 +54,7 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone that may be written into, with the packages that `make` has installed in this one."""
-    folder = tmp_path_factory.mktemp("account") / "observability-stack"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=repo_root(), check=True, capture_output=True, text=True)
-    for name in filter(None, listed.stdout.split("\0")):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(repo_root() / name, folder / name)
-    (folder / ".venv").symlink_to(sys.prefix)
-    return folder
+    return clones.copy(tmp_path_factory.mktemp("account"))
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 import yaml
 
 from sandbox import preview
+from sandbox.aws import moto
 from sandbox.engine import Engine, EngineError
 from sandbox.paths import repo_root
 from tests.stack_file import configured
@@ -149,13 +149,7 @@ def test_a_bucket_that_exists_is_refused_by_name(nowhere: Engine) -> None:
     variables = nowhere.environment()
     config = yaml.safe_load(Path(variables["PULUMI_OPTION_CONFIG_FILE"]).read_text())["config"]
     name = config["observability-stack:object_store"]["bucket"]
-    s3 = boto3.client(
-        "s3",
-        variables["AWS_REGION"],
-        endpoint_url=variables["AWS_ENDPOINT_URL"],
-        aws_access_key_id="somebody-else",
-        aws_secret_access_key="made-up",
-    )
+    s3 = moto.client("s3", variables["AWS_ENDPOINT_URL"])
     s3.create_bucket(Bucket=name)
     try:
         with pytest.raises(EngineError) as refused:

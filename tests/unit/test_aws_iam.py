@@ -4,11 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 
 from sandbox.aws import moto
-from tests.unit.aws_engine import ACCOUNT, REGION, Engine, engine, local_settings
+from tests.unit.aws_engine import ACCOUNT, Engine, engine, local_settings
 
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/policy:Policy"
@@ -46,9 +45,7 @@ def aws(address: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def iam(address: str) -> Any:
-    return boto3.client(
-        "iam", endpoint_url=address, region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
-    )
+    return moto.client("iam", address)
 
 
 def test_a_role_lives_from_create_to_delete(aws: Engine) -> None:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import grpc
 import pytest
 
@@ -104,9 +103,7 @@ def aws(address: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def s3(address: str) -> Iterator[Any]:
-    client = boto3.client(
-        "s3", endpoint_url=address, region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
-    )
+    client = moto.client("s3", address)
     yield client
     for bucket in client.list_buckets()["Buckets"]:
         versions = client.list_object_versions(Bucket=bucket["Name"])

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import psutil
 import pytest
 import yaml
@@ -131,13 +130,7 @@ def test_a_moto_that_dies_comes_back_empty_and_says_so(
         variables = aws.environment()
         assert variables["AWS_ENDPOINT_URL"] == moto.url(LOOPBACK)
         assert ENDPOINT_VARIABLE not in variables, "nothing serves domains"
-        s3 = boto3.client(
-            "s3",
-            endpoint_url=variables["AWS_ENDPOINT_URL"],
-            region_name=variables["AWS_REGION"],
-            aws_access_key_id="x",
-            aws_secret_access_key="x",
-        )
+        s3 = moto.client("s3", variables["AWS_ENDPOINT_URL"])
         s3.create_bucket(Bucket="logs")
         before = aws.network()
         aws.up(LOOPBACK, span_store=False)
