@@ -180,7 +180,7 @@ def main() -> None:
         limits=chosen.loki,
     )
     # Destroy ends the agents first: they hand over what they have read, and wait a minute for a Loki that is gone.
-    with_logs = pulumi.ResourceOptions.merge(within, pulumi.ResourceOptions(depends_on=[logs]))
+    with_logs = pulumi.ResourceOptions.merge(within, pulumi.ResourceOptions(depends_on=[logs.workload]))
     if chosen.logs.collector == "alloy":
         Alloy("alloy", AlloyArgs(collector=collector, busybox_image=images.reference("busybox")), with_logs)
     else:

@@ -54,6 +54,7 @@ class Loki(pulumi.ComponentResource):
     """Whole processes, or microservices; the rules of their ruler. Several processes share memcached."""
 
     endpoint: Endpoint
+    workload: Workload  # what answers there
 
     def __init__(self, name: str, args: LokiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability:index:Loki", name, None, opts)
@@ -90,7 +91,7 @@ class Loki(pulumi.ComponentResource):
         config_checksum = pulumi.Output.concat(checksum(files), versions(keys))
         after = pulumi.ResourceOptions(parent=self, depends_on=[config, rules, *keys])
         layout = microservices if args.settings.layout == "microservices" else _monolithic
-        workload = layout(args, config_checksum, after)
+        self.workload = layout(args, config_checksum, after)
         if args.settings.reachable_from_outside:
             LokiGateway(
                 f"{name}-gateway",
@@ -100,8 +101,8 @@ class Loki(pulumi.ComponentResource):
                     image=args.nginx_image,
                     htpasswd=args.gateway_htpasswd,
                 ),
-                # nginx looks Loki's name up when it starts.
-                pulumi.ResourceOptions(parent=self, depends_on=[workload]),
+                # nginx looks Loki's name up when it starts: that exists before a pod does.
+                pulumi.ResourceOptions(parent=self, depends_on=self.workload.service),
             )
         self.endpoint = endpoint(args.shared.namespace)
         self.register_outputs({"url": self.endpoint.url})

@@ -52,10 +52,12 @@ class Engine:
             "KUBECONFIG": str(self.kubeconfig),
             "PATH": os.pathsep.join([*map(str, tools), os.environ["PATH"]]),
             "PULUMI_BACKEND_URL": f"file://{_made(self.folder / 'pulumi')}",
-            "PULUMI_HOME": str(_made(self.folder / "pulumi-home")),
+            "PULUMI_HOME": str(self._home()),
             "PULUMI_STACK": self.stack,
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._passphrase()),
             "PULUMI_OPTION_CONFIG_FILE": str(self.config_file()),
+            # By default four steps a core; one that waits for pods to be Ready, or gone, holds up the others then.
+            "PULUMI_PARALLEL": "64",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             **self.account,
@@ -126,8 +128,7 @@ class Engine:
             [named] = config[_ENDPOINTS]
             config[_ENDPOINTS] = [dict.fromkeys(named, self.account["AWS_ENDPOINT_URL"])]
         wanted = yaml.safe_dump(config)
-        stamp = self.folder / f"Pulumi.{self.stack}.original.yaml"
-        if not copy.exists() or not stamp.exists() or stamp.read_text() != wanted:
+        if not copy.exists() or not self._stamp.exists() or self._stamp.read_text() != wanted:
             # Secrets of a real stack are encrypted with keys that only its own people have.
             merged = {"config": {key: value for key, value in config.items() if not _is_secret(value)}}
             if copy.exists():
@@ -135,8 +136,24 @@ class Engine:
                 merged["config"] |= {key: value for key, value in old["config"].items() if _is_secret(value)}
                 merged |= {key: value for key, value in old.items() if key != "config"}
             copy.write_text(yaml.safe_dump(merged, sort_keys=False))
-            stamp.write_text(wanted)
+            self._stamp.write_text(wanted)
         return copy
+
+    def as_in_the_clone(self) -> None:
+        """The next run makes its copy of the stack's file afresh: what was set in it by hand goes, secrets stay."""
+        self._stamp.unlink(missing_ok=True)
+
+    @property
+    def _stamp(self) -> Path:
+        return self.folder / f"Pulumi.{self.stack}.original.yaml"
+
+    def _home(self) -> Path:
+        """The engine's own folder. It logs each run at debug level there, which takes half of its processor time and
+        has no switch: with a file where the logs' folder would be, it goes without.
+        """
+        home = _made(self.folder / "pulumi-home")
+        (home / "logs").touch()
+        return home
 
     def _passphrase(self) -> Path:
         path = self.folder / "pulumi-passphrase"

@@ -25,11 +25,6 @@ def configured(engine: Engine, key: str, value: object) -> Iterator[None]:
         path.write_text(before)
 
 
-def as_in_the_clone(engine: Engine) -> None:
-    """The stack file is made afresh: what a test that was killed had set in it goes, secrets stay."""
-    (engine.folder / f"Pulumi.{engine.stack}.original.yaml").unlink(missing_ok=True)
-
-
 def secret_values() -> dict[str, str]:
     """The sandbox's secrets by name, those long enough to be told from other text."""
     shown = json.loads(stack.pulumi("config", "--json", "--show-secrets", capture=True))

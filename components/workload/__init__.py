@@ -72,6 +72,7 @@ class Workload(pulumi.ComponentResource):
 
     service_account: core.v1.ServiceAccount
     controller: apps.v1.Deployment | apps.v1.StatefulSet | apps.v1.DaemonSet
+    service: core.v1.Service | None  # None where it serves nothing
 
     def __init__(self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         own = pulumi.ResourceOptions.merge(opts, None)  # a copy
@@ -88,8 +89,9 @@ class Workload(pulumi.ComponentResource):
             opts=child,
         )
         claims = _claims(name, args, child) if args.storage else []
+        self.service = None
         if args.service_ports:
-            outside.service(
+            self.service = outside.service(
                 args.tool,
                 child,
                 namespace=args.namespace,

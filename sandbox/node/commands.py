@@ -1,44 +1,19 @@
-"""Command line tools, run with one clear error when they fail."""
+"""The node's command line tools: where they are, and how long they may take."""
 
 import os
-import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from sandbox import toolchain
+from sandbox import commands, toolchain
 from sandbox.errors import SandboxError
 
 
 def run(
-    *argv: str | Path,
-    text: str | None = None,
-    timeout_seconds: float = 120,
-    env: Mapping[str, str] | None = None,
+    *argv: str | Path, text: str | None = None, timeout_seconds: float = 120, env: Mapping[str, str] | None = None
 ) -> str:
-    """Runs a tool with `text` on its input and returns what it printed.
-
-    Raises SandboxError with the command and the end of its error output when it fails or takes too long.
-    """
-    shown = " ".join(str(word) for word in argv)
-    try:
-        done = subprocess.run(
-            [str(word) for word in argv],
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=timeout_seconds,
-            check=False,
-            env=environment(env),
-        )
-    except OSError as error:
-        raise SandboxError(f"`{shown}` cannot be run: {error}") from error
-    except subprocess.TimeoutExpired as error:
-        raise SandboxError(f"`{shown}` did not end within {timeout_seconds:.0f} s") from error
-    if done.returncode != 0:
-        reason = " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
-        raise SandboxError(f"`{shown}` failed: {reason or f'exit status {done.returncode}'}")
-    return done.stdout
+    """What the tool printed. Raises SandboxError when it fails or takes too long."""
+    return commands.run(*argv, text=text, timeout_seconds=timeout_seconds, env=environment(env))
 
 
 def attempt(*argv: str | Path, timeout_seconds: float = 60, env: Mapping[str, str] | None = None) -> str | None:

@@ -7,9 +7,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from sandbox import paths
+from sandbox import commands, paths
 from sandbox.errors import SandboxError
-from sandbox.toolchain import commands
 
 _UPDATED = False
 

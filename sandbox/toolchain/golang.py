@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox import paths
+from sandbox import commands, paths
 from sandbox.errors import SandboxError
-from sandbox.toolchain import commands, prepare
+from sandbox.toolchain import prepare
 from sandbox.toolchain.table import Group
 
 

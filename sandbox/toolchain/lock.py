@@ -12,8 +12,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from sandbox import commands
 from sandbox.errors import SandboxError
-from sandbox.toolchain import builder, cache, commands, golang
+from sandbox.toolchain import builder, cache, golang
 from sandbox.toolchain.table import Group, groups
 
 # The node needs Linux; the simulated one runs on other systems too.

@@ -2,10 +2,9 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
-from sandbox.errors import SandboxError
+from sandbox import commands
 
 
 def pulumi_kubernetes(folder: Path, release: str) -> None:
@@ -19,7 +18,4 @@ def pulumi_kubernetes(folder: Path, release: str) -> None:
 
 def grafana(folder: Path, wire: Path, tags: tuple[str, ...], env: dict[str, str]) -> None:
     """Generates pkg/server/wire_gen.go. Raises SandboxError with wire's own words when it fails."""
-    argv = [str(wire), "gen", "-tags", " ".join(tags), "./pkg/server"]
-    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SandboxError(f"wire failed on Grafana: {done.stderr.strip()[-1500:]}")
+    commands.run(wire, "gen", "-tags", " ".join(tags), "./pkg/server", folder=folder, env=env)

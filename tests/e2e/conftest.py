@@ -18,7 +18,6 @@ from sandbox.paths import repo_root
 from sandbox.platform.cluster import kubectl as on_node
 from tests.e2e import numbered_lines
 from tests.e2e.numbered_lines import Numbers
-from tests.stack_file import as_in_the_clone
 from tests.waiting import eventually
 
 
@@ -36,7 +35,7 @@ def said_by_up() -> str:
 
     What an earlier run left goes first.
     """
-    as_in_the_clone(stack.engine())
+    stack.engine().as_in_the_clone()
     stack.destroy()
     said = ""
     command = [sys.executable, "-m", "sandbox", "deploy"]

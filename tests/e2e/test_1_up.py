@@ -39,6 +39,14 @@ def test_a_refresh_finds_nothing_changed(deployed: dict[str, Any]) -> None:
     stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
 
 
+def test_only_the_agents_wait_for_lokis_pods(deployed: dict[str, Any]) -> None:
+    """At a destroy they go first, for they hand over what they have read. A first up is held up by nothing else."""
+    resources = json.loads(stack.pulumi("stack", "export", capture=True))["deployment"]["resources"]
+    [loki] = [one["urn"] for one in resources if one["urn"].endswith("kubernetes:apps/v1:StatefulSet::loki")]
+    waiting = {one["urn"].split("::")[2].split("$")[0] for one in resources if loki in one.get("dependencies", [])}
+    assert waiting == {"observability:index:Promtail"}
+
+
 def test_the_bucket_is_private_versioned_and_encrypted(deployed: dict[str, Any], s3: Any) -> None:
     bucket = deployed["bucket"]
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"

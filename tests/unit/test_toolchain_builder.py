@@ -196,7 +196,7 @@ def test_package_that_cannot_be_unpacked_is_one_clear_line(tmp_path: Path, monke
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(debian, "_UPDATED", True)
-    with pytest.raises(SandboxError, match=r"^dpkg-deb -x \S+/busybox\.deb \S+/files failed: not a Debian archive$"):
+    with pytest.raises(SandboxError, match=r"^`dpkg-deb -x \S+/busybox\.deb \S+/files` failed: not a Debian archive$"):
         debian.unpacked("busybox")
 
 

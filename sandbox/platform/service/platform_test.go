@@ -180,6 +180,17 @@ func TestBusinessMetricsAreServedWhereTheyBelong(t *testing.T) {
 	}
 }
 
+// A threshold within the histogram's last bound could never be passed.
+func TestAValidationSlowerThanItsThresholdIsSeen(t *testing.T) {
+	p := startPlatform(t, sdktrace.AlwaysSample())
+	_, text := p.ask(t, "GET", "blueprint-service", "/metrics", "")
+	for _, bound := range []string{"30", "60"} {
+		if !strings.Contains(text, `blueprint_validation_duration_seconds_bucket{le="`+bound+`"}`) {
+			t.Errorf("no bound of %s seconds", bound)
+		}
+	}
+}
+
 func TestErrorFaultFailsTheCallerAndTheBusinessMetric(t *testing.T) {
 	p := startPlatform(t, sdktrace.AlwaysSample())
 	p.fault(t, "iac-generator", `{"error_rate": 1}`)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox import paths
+from sandbox import commands, paths
 from sandbox.errors import SandboxError
-from sandbox.toolchain import commands, debian, maven
+from sandbox.toolchain import debian, maven
 from sandbox.toolchain.images import layers
 from sandbox.toolchain.images.table import Base, bases
 

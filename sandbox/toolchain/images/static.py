@@ -4,8 +4,9 @@ from pathlib import Path
 
 import certifi
 
+from sandbox import commands
 from sandbox.errors import SandboxError
-from sandbox.toolchain import commands, golang
+from sandbox.toolchain import golang
 from sandbox.toolchain.images import layers, rootfs
 from sandbox.toolchain.images.table import Image
 
