@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 MARKS ?= -m "not full"
 PYTEST = $(BIN)/python -m pytest $(MARKS)
 export PYTHONUNBUFFERED := 1
+# Set on some machines: each Python, the program's too, would compile Pulumi's packages again, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 # Outside the clone: a fresh clone would have mypy read all of Pulumi's packages again, for minutes.
 export MYPY_CACHE_DIR := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/observability-stack/mypy
 

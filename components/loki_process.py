@@ -134,7 +134,7 @@ def _container(args: LokiArgs, target: str, resources: Resources, ports: Mapping
             Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=64), read_only=False),  # noqa: S108 - in the pod
         ),
         # Reading back a long write-ahead log takes minutes.
-        startup=Probe(path="/ready", port=PORT, period_seconds=5, failure_threshold=120),
+        startup=Probe(path="/ready", port=PORT, period_seconds=1, failure_threshold=600),
         readiness=Probe(path="/ready", port=PORT),
         liveness=Probe(path="/loki/api/v1/status/buildinfo", port=PORT, failure_threshold=6),
     )
