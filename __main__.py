@@ -178,13 +178,12 @@ def main() -> None:
         services=platform.services,
         loki=endpoint_of["loki"],
         limits=chosen.loki,
+        outlived_by=(logs.workload,),
     )
-    # Destroy ends the agents first: they hand over what they have read, and wait a minute for a Loki that is gone.
-    with_logs = pulumi.ResourceOptions.merge(within, pulumi.ResourceOptions(depends_on=[logs.workload]))
     if chosen.logs.collector == "alloy":
-        Alloy("alloy", AlloyArgs(collector=collector, busybox_image=images.reference("busybox")), with_logs)
+        Alloy("alloy", AlloyArgs(collector=collector, busybox_image=images.reference("busybox")), within)
     else:
-        Promtail("promtail", collector, with_logs)
+        Promtail("promtail", collector, within)
     traces = jaeger.Jaeger(
         "jaeger",
         jaeger.JaegerArgs(

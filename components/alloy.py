@@ -65,7 +65,7 @@ class Alloy(pulumi.ComponentResource):
                 config_checksum=checksum(files),
                 termination_grace_seconds=STOP_SECONDS,
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=[config, *leave]),
+            pulumi.ResourceOptions(parent=self, depends_on=[config, *leave, *args.collector.outlived_by]),
         )
         self.register_outputs({})
 

@@ -38,6 +38,8 @@ class PromtailArgs:
     services: tuple[Service, ...]  # declared; their pods' lines carry the team
     loki: Endpoint
     limits: LokiSettings  # what Loki takes of a stream, for the agents send no more of a service; and its tenants
+    # Destroy ends the agents before this: they hand over what they have read, and wait a minute for a Loki that is gone.
+    outlived_by: tuple[pulumi.Resource, ...] = ()
 
 
 class Promtail(pulumi.ComponentResource):
@@ -70,7 +72,7 @@ class Promtail(pulumi.ComponentResource):
                 config_checksum=checksum(files),
                 termination_grace_seconds=STOP_SECONDS,
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=[config, *leave]),
+            pulumi.ResourceOptions(parent=self, depends_on=[config, *leave, *args.outlived_by]),
         )
         self.register_outputs({})
 
