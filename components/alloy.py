@@ -117,7 +117,7 @@ def _container(args: AlloyArgs) -> Container:
             Mount(name="promtails-positions", path=POSITIONS, source=positions(shared)),
             Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=16), read_only=False),  # noqa: S108 - in the pod
         ),
-        readiness=Probe(path="/-/ready", port=PORT),
+        readiness=Probe(path="/-/ready", port=PORT, period_seconds=2),
         # /-/healthy fails while any part does, the API server's absence included, and no restart mends that.
         liveness=Probe(path="/metrics", port=PORT, failure_threshold=6),
     )

@@ -267,7 +267,7 @@ def _container(args: GrafanaArgs) -> Container:
             *dashboards,
         ),
         # The first start makes some hundred tables.
-        startup=Probe(path="/api/health", port=PORT, period_seconds=5, failure_threshold=60),
+        startup=Probe(path="/api/health", port=PORT, period_seconds=1, failure_threshold=300),
         readiness=Probe(path="/api/health", port=PORT),
         liveness=Probe(path="/api/health", port=PORT, failure_threshold=6),
     )

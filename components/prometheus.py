@@ -138,7 +138,7 @@ class Prometheus(pulumi.ComponentResource):
                 Mount(name="data", path="/prometheus", source=Data(), read_only=False),
             ),
             # replaying a large WAL takes minutes
-            startup=Probe(path="/-/ready", port=PORT, period_seconds=5, failure_threshold=180),
+            startup=Probe(path="/-/ready", port=PORT, period_seconds=1, failure_threshold=900),
             readiness=Probe(path="/-/ready", port=PORT),
             liveness=Probe(path="/-/healthy", port=PORT, failure_threshold=6),
         )

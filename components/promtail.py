@@ -168,6 +168,6 @@ def _container(args: PromtailArgs) -> Container:
             Mount(name="positions", path=POSITIONS, source=positions(args.shared), read_only=False),
             Mount(name="tmp", path="/tmp", source=EmptyDir(size_mib=16), read_only=False),  # noqa: S108 - in the pod
         ),
-        readiness=Probe(path="/ready", port=PORT),
+        readiness=Probe(path="/ready", port=PORT, period_seconds=2),
         liveness=Probe(path="/metrics", port=PORT, failure_threshold=6),
     )

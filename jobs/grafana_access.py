@@ -126,7 +126,7 @@ def when_ready(grafana: Grafana, declared: dict[str, Any]) -> None:
             return
         if time.monotonic() > deadline:
             raise TimeoutError(f"after {PATIENCE_SECONDS} s: {missing}")
-        time.sleep(2)
+        time.sleep(0.5)
 
 
 def _missing(grafana: Grafana, declared: dict[str, Any]) -> str:
