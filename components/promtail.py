@@ -38,7 +38,7 @@ class PromtailArgs:
     services: tuple[Service, ...]  # declared; their pods' lines carry the team
     loki: Endpoint
     limits: LokiSettings  # what Loki takes of a stream, for the agents send no more of a service; and its tenants
-    # Destroy ends the agents before this: they hand over what they have read, and wait a minute for a Loki that is gone.
+    # Destroy ends the agents before these: they hand over what they have read, and wait a minute for a Loki that left.
     outlived_by: tuple[pulumi.Resource, ...] = ()
 
 
