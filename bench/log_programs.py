@@ -131,6 +131,8 @@ def _loki_document(folder: Path, store: Store, bucket: str, http: int, grpc: int
                 "http_listen_port": http,
                 "grpc_listen_port": grpc,
             },
+            "frontend": {"scheduler_address": f"127.0.0.1:{grpc}"},
+            "frontend_worker": {"scheduler_address": f"127.0.0.1:{grpc}"},
         },
     )
     moved: documents.Document = moved_to(document, "/loki", str(folder))

@@ -224,6 +224,8 @@ def _clustered(document: documents.Document, values: LokiValues) -> documents.Do
         },
     )
     del clustered["common"]["instance_addr"]  # the pod's own address
+    # Queries are shared out: by the schedulers in the ring.
+    del clustered["frontend"]["scheduler_address"], clustered["frontend_worker"]
     return clustered
 
 

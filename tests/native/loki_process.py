@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import yaml
 
-from components.loki_process import arguments
+from components.loki_process import GRPC_PORT, arguments
 from rendering import documents
 from rendering.loki import SINGLE_TENANT, LokiValues, render_loki
 from rendering.rules import RulesArgs, load_rule_files, render_rules
@@ -151,7 +151,8 @@ def folder_configuration(folder: Path, http_port: int, grpc_port: int, **values:
         "http_listen_port": http_port,
         "grpc_listen_port": grpc_port,
     }
-    return documents.dump(document)
+    # Where a whole process asks itself.
+    return documents.dump(document).replace(f"127.0.0.1:{GRPC_PORT}", f"127.0.0.1:{grpc_port}")
 
 
 def rendered_rules() -> dict[str, str]:
