@@ -268,15 +268,26 @@ def test_lines_are_counted_by_service_and_level_in_prometheus(prometheus: Query)
     assert eventually(lambda: {one["metric"]["service"] for one in prometheus(counted)} >= set(SERVICES), 180)
 
 
-def test_the_volume_of_a_service_and_level_is_what_was_written(prometheus: Query, numbers: Numbers) -> None:
+def test_the_volume_of_a_service_and_level_is_what_was_written(
+    prometheus: Query, numbers: Numbers, urls: dict[str, str], http: httpx.Client
+) -> None:
     service, prefix, count = "orchestrator-service", mark(), 600
-    volume = f'sum(service_level:log_lines:rate5m{{service="{service}", level="warn"}})'
-    before = sum(float(one["value"][1]) for one in prometheus(volume))
+    volume = f'service_level:log_lines:rate5m{{service="{service}", level="warn"}}'
     platform.log_lines(service, count, prefix, rate=200, level="warn")
     eventually(lambda: sum(numbers(service, prefix).values()) == count, 60)
 
+    def others(time: str) -> float:
+        """Lines a second of that level which the service wrote besides, over the window of a sample of that time."""
+        lines = f'sum(rate({{service="{service}"}} != "{prefix}" | level="warn" [5m]))'
+        answer = http.get(f"{urls['loki']}/loki/api/v1/query", params={"query": lines, "time": time})
+        return sum(float(one["value"][1]) for one in answer.raise_for_status().json()["data"]["result"])
+
     def counted() -> bool:
-        lines_per_second = sum(float(one["value"][1]) for one in prometheus(volume)) - before
+        sampled = prometheus(f"timestamp({volume})")
+        if not sampled:
+            return False
+        time = sampled[0]["value"][1]
+        lines_per_second = float(prometheus(f"{volume} @ {time}")[0]["value"][1]) - others(time)
         return lines_per_second * 300 == pytest.approx(count, rel=0.02)
 
     eventually(counted, 150, every_seconds=5)

@@ -100,6 +100,13 @@ def test_with_replicas_every_line_is_kept_three_times_and_a_rule_evaluated_once(
     assert "memberlist" not in rendered()
 
 
+def test_a_whole_process_asks_its_own_scheduler_and_replicas_share_theirs() -> None:
+    alone, together = rendered(), rendered(replicas=3)
+    own = f"127.0.0.1:{alone['server']['grpc_listen_port']}"
+    assert alone["frontend"]["scheduler_address"] == alone["frontend_worker"]["scheduler_address"] == own
+    assert own not in documents.dump(together)
+
+
 def test_rules_are_written_to_prometheus_unless_switched_off() -> None:
     assert rendered()["ruler"]["remote_write"]["enabled"] is True
     assert rendered(prometheus_write_url=None)["ruler"]["remote_write"]["enabled"] is False
