@@ -90,7 +90,7 @@ def main() -> None:
     s3_keys = (
         {name: secrets[name] for name in loki.S3_KEYS if name in secrets} if chosen.object_store.endpoint else None
     )
-    # First, for it takes longest to be Ready.
+    # These two first, for they take longest to be Ready.
     logs = loki.Loki(
         "loki",
         loki.LokiArgs(
@@ -114,6 +114,33 @@ def main() -> None:
             gateway_htpasswd=secrets.get("loki_gateway_htpasswd"),
         ),
         pulumi.ResourceOptions.merge(within, pulumi.ResourceOptions(depends_on=[bucket])),
+    )
+    ui = grafana.Grafana(
+        "grafana",
+        grafana.GrafanaArgs(
+            shared=shared,
+            settings=chosen.grafana,
+            image=images.reference("grafana"),
+            admin_password=secrets.get("grafana_admin_password"),
+            secret_key=secrets.get("grafana_secret_key"),
+            platform=platform,
+            datasources=DatasourceUrls(
+                prometheus=endpoint_of["prometheus"].url,
+                loki=endpoint_of["loki"].url,
+                jaeger=endpoint_of["jaeger"].url,
+                alertmanager=endpoint_of["alertmanager"].url,
+                loki_tenant=chosen.loki.own_tenant(shared.environment),
+                scrape_interval_seconds=chosen.prometheus.scrape_interval_seconds,
+            ),
+            runbook_base_url=chosen.prometheus.runbook_base_url,
+            limits=alerts.limits(chosen.prometheus, thresholds),
+            costs=costs if monthly_cost_usd else None,
+            collector=chosen.logs.collector,
+            absent_jobs=chosen.exporters.absent_jobs,
+            oidc_client_secret=secrets.get("grafana_oidc_client_secret"),
+            database_password=secrets.get("grafana_database_password"),
+        ),
+        within,
     )
     spans = Elasticsearch(
         "span-store",
@@ -197,33 +224,6 @@ def main() -> None:
             grafana_url=urls["grafana"],
         ),
         within,  # its pods wait for the store themselves, and say so
-    )
-    ui = grafana.Grafana(
-        "grafana",
-        grafana.GrafanaArgs(
-            shared=shared,
-            settings=chosen.grafana,
-            image=images.reference("grafana"),
-            admin_password=secrets.get("grafana_admin_password"),
-            secret_key=secrets.get("grafana_secret_key"),
-            platform=platform,
-            datasources=DatasourceUrls(
-                prometheus=endpoint_of["prometheus"].url,
-                loki=endpoint_of["loki"].url,
-                jaeger=endpoint_of["jaeger"].url,
-                alertmanager=endpoint_of["alertmanager"].url,
-                loki_tenant=chosen.loki.own_tenant(shared.environment),
-                scrape_interval_seconds=chosen.prometheus.scrape_interval_seconds,
-            ),
-            runbook_base_url=chosen.prometheus.runbook_base_url,
-            limits=alerts.limits(chosen.prometheus, thresholds),
-            costs=costs if monthly_cost_usd else None,
-            collector=chosen.logs.collector,
-            absent_jobs=chosen.exporters.absent_jobs,
-            oidc_client_secret=secrets.get("grafana_oidc_client_secret"),
-            database_password=secrets.get("grafana_database_password"),
-        ),
-        within,
     )
     GrafanaAccess(
         "grafana-access",
