@@ -115,6 +115,18 @@ def loki(urls: dict[str, str], http: httpx.Client) -> Callable[..., list[dict[st
 
 
 @pytest.fixture(scope="session")
+def loki_sum(urls: dict[str, str], http: httpx.Client) -> Callable[..., float]:
+    """Asks Loki an instant query, of now or of a time in seconds: the sum of what its series are."""
+
+    def query(expression: str, at: str | None = None) -> float:
+        params = {"query": expression, **({"time": at} if at else {})}
+        answer = http.get(f"{urls['loki']}/loki/api/v1/query", params=params).raise_for_status().json()
+        return sum(float(one["value"][1]) for one in answer["data"]["result"])
+
+    return query
+
+
+@pytest.fixture(scope="session")
 def numbers(urls: dict[str, str], http: httpx.Client) -> Numbers:
     """How often each number of a service's stream is found, by service and prefix."""
     return partial(numbered_lines.numbers, urls["loki"], http)

@@ -39,12 +39,9 @@ def value(prometheus: Ask, query: str) -> float:
     return eventually(once, 240)
 
 
-def test_bytes_of_a_line(measured: Measured, urls: dict[str, str]) -> None:
+def test_bytes_of_a_line(measured: Measured, loki_sum: Callable[..., float]) -> None:
     def of(function: str) -> float:
-        query = f'sum({function}({{namespace="dharma", service=~".+-.+"}}[5m]))'
-        answer = httpx.get(f"{urls['loki']}/loki/api/v1/query", params={"query": query}).raise_for_status().json()
-        found = answer["data"]["result"]
-        return float(found[0]["value"][1]) if found else 0.0
+        return loki_sum(f'sum({function}({{namespace="dharma", service=~".+-.+"}}[5m]))')
 
     lines = eventually(lambda: of("count_over_time"), 120)
 

@@ -217,7 +217,7 @@ def test_what_the_nodes_own_programs_log_is_found(service: str, loki: Query) -> 
 @pytest.mark.full
 @pytest.mark.parametrize(("count", "line_bytes"), [(20_000, 1000), (4000, 15_000)], ids=["short lines", "long lines"])
 def test_a_shouting_service_is_throttled_and_the_other_eight_lose_nothing(
-    numbers: Numbers, urls: dict[str, str], http: httpx.Client, count: int, line_bytes: int
+    numbers: Numbers, loki_sum: Callable[..., float], count: int, line_bytes: int
 ) -> None:
     """As fast as it can, and over what Loki takes of a stream.
 
@@ -230,8 +230,7 @@ def test_a_shouting_service_is_throttled_and_the_other_eight_lose_nothing(
 
     def arrived_mib() -> float:
         """Never more than Loki takes."""
-        answer = http.get(f"{urls['loki']}/loki/api/v1/query", params={"query": stream}).raise_for_status().json()
-        arrived = sum(int(one["value"][1]) for one in answer["data"]["result"]) * line_bytes / 2**20
+        arrived = loki_sum(stream) * line_bytes / 2**20
         assert arrived <= taken.per_stream_burst_mib + taken.per_stream_rate_mib * (time.monotonic() - began)
         return arrived
 
@@ -269,25 +268,22 @@ def test_lines_are_counted_by_service_and_level_in_prometheus(prometheus: Query)
 
 
 def test_the_volume_of_a_service_and_level_is_what_was_written(
-    prometheus: Query, numbers: Numbers, urls: dict[str, str], http: httpx.Client
+    prometheus: Query, numbers: Numbers, loki_sum: Callable[..., float]
 ) -> None:
     service, prefix, count = "orchestrator-service", mark(), 600
     volume = f'service_level:log_lines:rate5m{{service="{service}", level="warn"}}'
     platform.log_lines(service, count, prefix, rate=200, level="warn")
     eventually(lambda: sum(numbers(service, prefix).values()) == count, 60)
 
-    def others(time: str) -> float:
-        """Lines a second of that level which the service wrote besides, over the window of a sample of that time."""
-        lines = f'sum(rate({{service="{service}"}} != "{prefix}" | level="warn" [5m]))'
-        answer = http.get(f"{urls['loki']}/loki/api/v1/query", params={"query": lines, "time": time})
-        return sum(float(one["value"][1]) for one in answer.raise_for_status().json()["data"]["result"])
+    # What the service wrote besides, over the window of the sample that it is compared with.
+    others = f'sum(rate({{service="{service}"}} != "{prefix}" | level="warn" [5m]))'
 
     def counted() -> bool:
         sampled = prometheus(f"timestamp({volume})")
         if not sampled:
             return False
-        time = sampled[0]["value"][1]
-        lines_per_second = float(prometheus(f"{volume} @ {time}")[0]["value"][1]) - others(time)
+        at = sampled[0]["value"][1]
+        lines_per_second = float(prometheus(f"{volume} @ {at}")[0]["value"][1]) - loki_sum(others, at)
         return lines_per_second * 300 == pytest.approx(count, rel=0.02)
 
     eventually(counted, 150, every_seconds=5)
