@@ -1,6 +1,11 @@
 """Wiring only: settings -> shared -> components -> exports. One way, no way back."""
 
+import gc
 from pathlib import Path
+
+# While a run imports Pulumi's thousands of classes, the collector would look through all of them again and again: a
+# seventh of a preview, and for a process that lives for one run there is next to nothing to collect.
+gc.disable()
 
 import pulumi
 import pulumi_kubernetes as kubernetes

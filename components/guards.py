@@ -5,6 +5,7 @@ first region a bucket of the same account.
 """
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import pulumi
@@ -35,29 +36,29 @@ def guard_cluster(stack: str, context: str | None) -> None:
         if owner is not None and owner != stack:
             raise GuardError(_taken(manifest, owner))
 
-    hooks = pulumi.ResourceHookBinding(
+    on_cluster = pulumi.ResourceHookBinding(
         before_create=[pulumi.ResourceHook("refuse-takeover", check_owner, _ON_PREVIEW)],
         before_update=[pulumi.ResourceHook("refuse-shrinking", check_size, _ON_PREVIEW)],
     )
-
-    bucket_hooks = pulumi.ResourceHookBinding(
+    on_bucket = pulumi.ResourceHookBinding(
         before_create=[pulumi.ResourceHook("refuse-bucket", check_bucket, _ON_PREVIEW)]
     )
 
-    def guard(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+    def guard(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         if args.type_ == _BUCKET:
-            opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(hooks=bucket_hooks))
-            return pulumi.ResourceTransformResult(props=args.props, opts=opts)
-        if not (args.custom and args.type_.startswith("kubernetes:")):
+            return pulumi.ResourceTransformationResult(args.props, _with(args.opts, on_bucket))
+        if not (isinstance(args.resource, pulumi.CustomResource) and args.type_.startswith("kubernetes:")):
             return None
-        metadata: dict[str, Any] = dict(args.props["metadata"])  # type: ignore[arg-type]  # plain, as we wrote it
-        labels = {**(metadata.get("labels") or {}), OWNER_LABEL: stack}
-        return pulumi.ResourceTransformResult(
-            props={**args.props, "metadata": {**metadata, "labels": labels}},
-            opts=pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(hooks=hooks)),
-        )
+        metadata: Any = copy(args.props["metadata"])  # ObjectMetaArgs, as we wrote it
+        metadata.labels = {**(metadata.labels or {}), OWNER_LABEL: stack}
+        return pulumi.ResourceTransformationResult({**args.props, "metadata": metadata}, _with(args.opts, on_cluster))
 
-    pulumi.runtime.register_resource_transform(guard)
+    # One that is called here: transforms, which the engine calls, send every object to it and back twice over.
+    pulumi.runtime.register_stack_transformation(guard)
+
+
+def _with(opts: pulumi.ResourceOptions, hooks: pulumi.ResourceHookBinding) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks))
 
 
 def check_size(args: pulumi.ResourceHookArgs) -> None:
