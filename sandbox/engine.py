@@ -51,7 +51,7 @@ class Engine:
         return {
             "KUBECONFIG": str(self.kubeconfig),
             "PATH": os.pathsep.join([*map(str, tools), os.environ["PATH"]]),
-            # Without the checksum beside it that nobody reads, and that takes a third of the time of each save.
+            # Without the checksum beside it that nobody reads, and that takes a quarter of the time of each save.
             "PULUMI_BACKEND_URL": f"file://{_made(self.folder / 'pulumi')}?metadata=skip",
             "PULUMI_HOME": str(self._home()),
             "PULUMI_STACK": self.stack,
